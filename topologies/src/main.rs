@@ -1,0 +1,2 @@
+//! Straum.
+fn main() {}
