@@ -1,1 +1,3 @@
-//! Straum.
+//! Kafka Streams for Rust: topologies of typed operators over a log, with RocksDB state, changelogs and exactly-once.
+
+pub mod log;

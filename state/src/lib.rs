@@ -1,1 +1,6 @@
-//! Straum.
+//! Transactional state stores: a typed overlay of uncommitted writes above RocksDB or memory, and the bytes of their
+//! changelogs. A store knows nothing of Kafka; the runtime tells it when a transaction has committed or aborted.
+
+mod serde;
+
+pub use serde::{Part, Serde, SerdeContext, SerdeError, Serialized, SharedSerde};
