@@ -49,7 +49,9 @@ where
         if record.timestamp < 0 {
             return Err(Error::new(ErrorKind::Production, format!("timestamp {} is negative, expected milliseconds since the epoch", record.timestamp)));
         }
+        self.task.collector.burn_fuse();
         let mut output = self.task.collector.output();
+        let before = output.bytes();
         let chosen = self.partitioner.as_ref().and_then(|partitioner| partitioner(&record.key, &record.value, target.partitions));
         let mut emit = |partition: Option<u32>| {
             output.push_with(
@@ -80,7 +82,9 @@ where
                 }
             }
         }
-        Ok(())
+        let written = output.bytes() - before;
+        drop(output);
+        self.task.collector.check_size(written, topic)
     }
 
     fn send(&self, record: &Record<K, V>) -> Result<(), Error> {

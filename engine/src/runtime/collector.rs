@@ -24,11 +24,49 @@ pub(crate) struct Collector {
     targets: RefCell<HashMap<Arc<str>, Target>>,
     /// Where the next record without a key goes.
     round_robin: Cell<u32>,
+    /// The largest output record.
+    max_request_size: usize,
+    /// A test's crash: how many writes from now.
+    fuse: Cell<Option<u32>>,
 }
 
+/// The panic of an armed crash: no step catches it.
+pub(crate) struct Crash;
+
 impl Collector {
-    pub(crate) fn new(log: Arc<dyn Log>) -> Rc<Self> {
-        Rc::new(Self { log, output: RefCell::default(), targets: RefCell::default(), round_robin: Cell::new(0) })
+    pub(crate) fn new(log: Arc<dyn Log>, max_request_size: usize) -> Rc<Self> {
+        Rc::new(Self {
+            log,
+            output: RefCell::default(),
+            targets: RefCell::default(),
+            round_robin: Cell::new(0),
+            max_request_size,
+            fuse: Cell::new(None),
+        })
+    }
+
+    /// Arms a crash at the write that comes after `writes` others.
+    pub(crate) fn arm(&self, writes: u32) {
+        self.fuse.set(Some(writes));
+    }
+
+    /// To be called before a sink writes.
+    pub(crate) fn burn_fuse(&self) {
+        match self.fuse.get() {
+            None => {}
+            Some(0) => std::panic::panic_any(Crash),
+            Some(writes) => self.fuse.set(Some(writes - 1)),
+        }
+    }
+
+    /// An error when what was written since `mark` is larger than a request may be.
+    pub(crate) fn check_size(&self, bytes: usize, topic: &str) -> Result<(), Error> {
+        if bytes <= self.max_request_size {
+            return Ok(());
+        }
+        let limit = self.max_request_size;
+        let too_large = LogError::new(LogErrorKind::RecordTooLarge, format!("record of {bytes} bytes for {topic}, expected at most {limit} (max.request.size)"));
+        Err(Error::new(ErrorKind::Production, "cannot write").with_source(too_large))
     }
 
     pub(crate) fn output(&self) -> RefMut<'_, OutputBatch> {

@@ -4,6 +4,7 @@ mod clock;
 pub(crate) mod collector;
 mod config;
 mod dead_letters;
+pub(crate) mod global;
 pub(crate) mod failing;
 mod handlers;
 pub(crate) mod idle;

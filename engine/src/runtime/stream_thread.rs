@@ -16,7 +16,8 @@ use crate::log::{
     TopicPartition,
 };
 use crate::processor::PunctuationType;
-use crate::runtime::failing::Status;
+use crate::runtime::collector::Collector;
+use crate::runtime::failing::{Failing, Status};
 use crate::runtime::idle::Lags;
 use crate::runtime::restore::{Restore, Restored};
 use crate::runtime::task::{Processed, Task, TaskEnvironment};
@@ -45,6 +46,8 @@ pub(crate) struct StreamThread {
     producer: Box<dyn Producer>,
     assigned: Vec<TaskId>,
     tasks: BTreeMap<TaskId, Task>,
+    /// Tasks that failed in a commit: they are not open, and may retry.
+    suspended: BTreeMap<TaskId, Failing>,
     transaction: Option<i64>,
     wrote: bool,
     last_commit: i64,
@@ -99,6 +102,7 @@ impl StreamThread {
             producer,
             assigned,
             tasks: BTreeMap::new(),
+            suspended: BTreeMap::new(),
             transaction: None,
             wrote: false,
             last_commit,
@@ -118,11 +122,19 @@ impl StreamThread {
         })
     }
 
-    /// Opens, restores and starts all assigned tasks at the committed offsets.
+    /// Opens, restores and starts the assigned tasks that are not open, at the committed offsets. Tasks that failed in a
+    /// commit wait for their next try.
     fn open_tasks(&mut self) -> Result<(), Error> {
         let config = Arc::clone(&self.environment.config);
+        let now = self.environment.clock.now();
         let mut assignment = Vec::new();
-        for id in self.assigned.clone() {
+        for partition in self.tasks.values().flat_map(|task| task.partitions()) {
+            let position = self.consumer.position(partition);
+            assignment.push((partition.clone(), position.map_or(StartOffset::Beginning, StartOffset::At)));
+        }
+        let closed = |id: &TaskId| !self.tasks.contains_key(id) && self.suspended.get(id).is_none_or(|failing| failing.may_run(now));
+        let closed: Vec<TaskId> = self.assigned.iter().copied().filter(closed).collect();
+        for id in closed {
             let subtopology = self.subtopology(id)?;
             let graph = &self.environment.topology.graph;
             let suppliers: Vec<_> = subtopology.stores.iter().filter_map(|name| graph.stores.get(name)).map(|entry| Arc::clone(&entry.supplier)).collect();
@@ -176,6 +188,10 @@ impl StreamThread {
 
     fn round(&mut self, wait: Duration) -> Result<Round, Error> {
         let mut round = Round::default();
+        let now = self.environment.clock.now();
+        if self.suspended.iter().any(|(id, failing)| !self.tasks.contains_key(id) && failing.may_run(now)) {
+            self.open_tasks()?;
+        }
         let busy = self.tasks.values().any(|task| task.buffered().any(|(_, waiting)| waiting > 0));
         round.polled = self.poll(if busy { Duration::ZERO } else { wait })?;
         for id in self.assigned.clone() {
@@ -330,6 +346,7 @@ impl StreamThread {
             self.log.commit_offsets(&self.membership, &offsets)?;
         }
         self.wrote = false;
+        self.suspended.retain(|id, _| !self.tasks.contains_key(id));
         self.commits += 1;
         Ok(true)
     }
@@ -347,8 +364,18 @@ impl StreamThread {
         self.environment.collector.output().clear();
         self.tasks.clear();
         let open = self.transaction.take().is_some();
+        let (kind, task, log_kind) = (error.kind(), error.task(), error.log_kind());
+        if let Some(task) = task
+            && matches!(kind, ErrorKind::Processing | ErrorKind::Production | ErrorKind::State)
+        {
+            let failing = self.suspended.entry(task).or_default();
+            match kind {
+                ErrorKind::State => failing.retry(error, &self.environment.config, self.environment.clock.now()),
+                _ => failing.pause(error),
+            }
+        }
         self.wrote = false;
-        match error.log_kind() {
+        match log_kind {
             Some(LogErrorKind::Fatal | LogErrorKind::Fenced | LogErrorKind::Io) => self.renew()?,
             _ if open => {
                 if self.producer.abort().is_err() {
@@ -381,8 +408,26 @@ impl StreamThread {
         self.tasks.values()
     }
 
-    pub(crate) fn tasks_mut(&mut self) -> impl Iterator<Item = &mut Task> {
-        self.tasks.values_mut()
+    /// Commits; what fails is rolled back and processed again.
+    pub(crate) fn commit_or_recover(&mut self) -> Result<bool, Error> {
+        match self.commit() {
+            Ok(committed) => Ok(committed),
+            Err(error) => self.recover(error).map(|()| false),
+        }
+    }
+
+    pub(crate) fn collector(&self) -> &Collector {
+        &self.environment.collector
+    }
+
+    /// Lets tasks that paused try again.
+    pub(crate) fn resume_tasks(&mut self) {
+        for task in self.tasks.values_mut() {
+            task.resume();
+        }
+        for failing in self.suspended.values_mut() {
+            failing.resume();
+        }
     }
 
     /// What was restored since the thread was made.
@@ -396,9 +441,11 @@ impl StreamThread {
 
     /// The tasks that do not process, and why.
     pub(crate) fn failing(&self) -> impl Iterator<Item = (TaskId, &Error)> {
-        self.tasks.values().filter_map(|task| match task.status() {
+        let open = self.tasks.values().map(|task| (task.id, task.status()));
+        let suspended = self.suspended.iter().filter(|(id, _)| !self.tasks.contains_key(id)).map(|(id, failing)| (*id, failing.status()));
+        open.chain(suspended).filter_map(|(id, status)| match status {
             Status::Running => None,
-            Status::Retrying { error, .. } | Status::Paused { error } => Some((task.id, error)),
+            Status::Retrying { error, .. } | Status::Paused { error } => Some((id, error)),
         })
     }
 }

@@ -19,7 +19,7 @@ use crate::processor::punctuation::{Due, Punctuations};
 use crate::processor::source::{Head, PartitionQueue};
 use crate::processor::task_context::TaskContext;
 use crate::processor::PunctuationType;
-use crate::runtime::collector::{Collector, Target};
+use crate::runtime::collector::{Collector, Crash, Target};
 use crate::runtime::failing::{Failing, Status};
 use crate::runtime::handlers::{Decision, ExceptionHandlers, Failure};
 use crate::runtime::idle::{Idle, Lags};
@@ -235,7 +235,11 @@ impl Task {
     fn guarded(&mut self, step: impl FnOnce(&mut Self) -> Result<(), Error>) -> Result<(), Error> {
         self.context.savepoint.advance();
         let mark = self.context.collector.mark();
-        let result = catch_unwind(AssertUnwindSafe(|| step(self))).unwrap_or_else(|panic| Err(panicked(&*panic)));
+        let result = match catch_unwind(AssertUnwindSafe(|| step(self))) {
+            Ok(result) => result,
+            Err(panic) if panic.is::<Crash>() => std::panic::resume_unwind(panic),
+            Err(panic) => Err(panicked(&*panic)),
+        };
         if result.is_err() {
             self.context.collector.truncate(mark);
             for entry in &self.stores {

@@ -14,7 +14,7 @@ pub use id::TaskId;
 pub use subtopology::{RepartitionTopic, Subtopology};
 
 pub(crate) use graph::{Built, GlobalStore, Graph, Node, NodeId, NodeKind, StoreEntry};
-pub(crate) use id::TopicRef;
+pub(crate) use id::{TopicRef, changelog_topic};
 pub(crate) use instance::{Instance, TaskGraph};
 
 use std::sync::Arc;

@@ -23,9 +23,9 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// let builder = StreamsBuilder::new();
     /// builder.stream("in", Consumed::with(Utf8, I64)).filter(|_, amount| *amount > 1).to("out", Produced::with(Utf8, I64));
     /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
-    /// let mut input = driver.input("in", Utf8, I64);
+    /// let input = driver.input("in", Utf8, I64);
     /// input.pipe_values(&mut driver, [("a", 1), ("b", 2)])?;
-    /// assert_eq!(driver.output("out", Utf8, I64).read_pairs(&mut driver)?, [("b".to_owned(), 2)]);
+    /// assert_eq!(driver.output("out", Utf8, I64).read_pairs(&driver)?, [("b".to_owned(), 2)]);
     /// # Ok::<(), straum::Error>(())
     /// ```
     pub fn filter<R, M>(self, predicate: impl Fn(&K, &V) -> R + Send + Sync + 'static) -> Self
@@ -46,9 +46,9 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// let builder = StreamsBuilder::new();
     /// builder.stream("in", Consumed::with(Utf8, I64)).filter_not(|_, amount| *amount > 1).to("out", Produced::with(Utf8, I64));
     /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
-    /// let mut input = driver.input("in", Utf8, I64);
+    /// let input = driver.input("in", Utf8, I64);
     /// input.pipe_values(&mut driver, [("a", 1), ("b", 2)])?;
-    /// assert_eq!(driver.output("out", Utf8, I64).read_pairs(&mut driver)?, [("a".to_owned(), 1)]);
+    /// assert_eq!(driver.output("out", Utf8, I64).read_pairs(&driver)?, [("a".to_owned(), 1)]);
     /// # Ok::<(), straum::Error>(())
     /// ```
     pub fn filter_not<R, M>(self, predicate: impl Fn(&K, &V) -> R + Send + Sync + 'static) -> Self
