@@ -5,6 +5,7 @@
 //! records are read in batches that own their bytes. Nothing here allocates or dispatches per record.
 
 mod batch;
+pub mod embedded;
 mod error;
 pub mod partitioner;
 
