@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rocksdb::{BlockBasedOptions, DBCompactionStyle, DBCompressionType, LogLevel, Options, UniversalCompactOptions};
 
-use crate::memory::{MemoryBudget, MemoryPart};
+use crate::memory::MemoryBudget;
 
 /// Wall clock in milliseconds since the epoch, injected.
 pub type WallClock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -83,6 +83,3 @@ pub(crate) fn column_options(budget: &MemoryBudget) -> Options {
 pub(crate) const fn memtable_bytes(batch_bytes: u64, rows: u64) -> u64 {
     batch_bytes + rows * 40
 }
-
-/// Rows held by in-memory columns count as overlays.
-pub(crate) const IN_MEMORY_ROWS: MemoryPart = MemoryPart::Overlays;
