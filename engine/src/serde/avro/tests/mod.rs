@@ -252,10 +252,10 @@ fn values_that_do_not_fit_the_schema_are_refused_without_content() {
 #[test]
 fn a_text_that_is_no_schema_is_refused() {
     let registry = Arc::new(MemoryRegistry::default());
-    assert!(error_of(Avro::<Order>::new(registry.clone(), "{").map(|_| ())).starts_with("expected an Avro schema, found another text"));
+    assert!(error_of(Avro::<Order>::new(registry.clone(), "{").map(|_| ())).starts_with("expected an Avro schema, found a text that cannot be used as one"));
     registry.register("orders-value", r#"{"type":"no such type"}"#).unwrap();
     let error = error_of(GenericAvro::as_written(registry).deserialize(Some(b"\0\0\0\0\x01x"), CONTEXT));
-    assert!(error.starts_with("expected a datum of a known Avro schema (id 1), found a schema that is not Avro"), "{error}");
+    assert!(error.starts_with("expected a datum of a known Avro schema (id 1), found a schema that cannot be used"), "{error}");
 }
 
 proptest! {
