@@ -127,7 +127,7 @@ fn json_errors_hold_no_content() {
     let secret = "12345678910";
     let cases = [
         (format!(r#"{{"customer":"a","amount":"{secret}"}}"#), "JSON of another form at line 1, column 38 (39 bytes)"),
-        (format!("{{\"customer\":\"a\",\n\"{secret}"), "JSON cut off at line 2, column 12 (28 bytes)"),
+        (format!("{{\"customer\":\"a\",\n\"{secret}"), "JSON cut off at line 2, column 12 (29 bytes)"),
         (format!("{secret}"), "JSON of another form at line 1, column 11 (11 bytes)"),
         (format!("poison {secret}"), "no JSON at line 1, column 1 (18 bytes)"),
         (format!(r#"{{"amount":{secret}}}"#), "JSON of another form at line 1, column 22 (22 bytes)"),
