@@ -128,7 +128,7 @@ fn json_errors_hold_no_content() {
     let cases = [
         (format!(r#"{{"customer":"a","amount":"{secret}"}}"#), "JSON of another form at line 1, column 38 (39 bytes)"),
         (format!("{{\"customer\":\"a\",\n\"{secret}"), "JSON cut off at line 2, column 12 (29 bytes)"),
-        (format!("{secret}"), "JSON of another form at line 1, column 11 (11 bytes)"),
+        (secret.to_owned(), "JSON of another form at line 1, column 11 (11 bytes)"),
         (format!("poison {secret}"), "no JSON at line 1, column 1 (18 bytes)"),
         (format!(r#"{{"amount":{secret}}}"#), "JSON of another form at line 1, column 22 (22 bytes)"),
     ];
@@ -208,8 +208,8 @@ fn a_change_of_nothing_has_no_form() {
     let error = ChangeSerde::new(Utf8.shared()).to_bytes(&change(None, None), CONTEXT).unwrap_err();
     assert!(error.to_string().ends_with("found neither an old nor a new value"), "{error}");
     let nullable = ChangeSerde::new(Utf8.nullable().shared());
-    let error = nullable.to_bytes(&Change { old: Some(None), new: None }, CONTEXT).unwrap_err();
-    assert!(error.to_string().ends_with("found a value that was serialised to null"), "{error}");
+    let vanished = nullable.to_bytes(&Change { old: Some(None), new: None }, CONTEXT).unwrap_err();
+    assert!(vanished.to_string().ends_with("found a value that was serialised to null"), "{vanished}");
 }
 
 fn comes_back<S: Serde>(serde: &S, data: &S::Data) -> Result<(), TestCaseError>

@@ -70,10 +70,10 @@ fn what_is_not_there_or_wrong_is_said() {
 
     registry.register("a-value", NAME).unwrap();
     fs::write(folder.path().join("a-value/2-1.avsc"), COUNT).unwrap();
-    let error = FileSchemaRegistry::open(folder.path()).unwrap_err();
-    assert!(error.to_string().ends_with("id 1 stands for another schema elsewhere in the folder"), "{error}");
+    let two_schemas = FileSchemaRegistry::open(folder.path()).unwrap_err();
+    assert!(two_schemas.to_string().ends_with("id 1 stands for another schema elsewhere in the folder"), "{two_schemas}");
     fs::rename(folder.path().join("a-value/2-1.avsc"), folder.path().join("a-value/two.avsc")).unwrap();
-    let error = FileSchemaRegistry::open(folder.path()).unwrap_err();
-    assert_eq!(error.kind(), SchemaRegistryErrorKind::InvalidAnswer);
-    assert!(error.to_string().ends_with("expected a name of the form <version>-<id>.avsc"), "{error}");
+    let misnamed = FileSchemaRegistry::open(folder.path()).unwrap_err();
+    assert_eq!(misnamed.kind(), SchemaRegistryErrorKind::InvalidAnswer);
+    assert!(misnamed.to_string().ends_with("expected a name of the form <version>-<id>.avsc"), "{misnamed}");
 }

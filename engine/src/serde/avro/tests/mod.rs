@@ -75,7 +75,7 @@ fn the_registry_is_asked_once() {
 fn another_writers_schema_is_resolved() {
     let registry = Arc::new(MemoryRegistry::default());
     let old = Avro::<Order>::new(registry.clone(), V1).unwrap();
-    let new = Avro::<OrderV2>::new(registry.clone(), V2).unwrap();
+    let new = Avro::<OrderV2>::new(registry, V2).unwrap();
     let by_old = old.to_bytes(&order(), CONTEXT).unwrap();
     let expected = OrderV2 { amount: -3, channel: "web".to_owned(), note: Some("rush".to_owned()), customer: "Kari".to_owned() };
     assert_eq!(new.deserialize(by_old.as_deref(), CONTEXT).unwrap(), expected);
@@ -118,7 +118,7 @@ fn cut_off_data_are_refused() {
 #[test]
 fn bytes_that_are_no_datum_are_refused() {
     let registry = Arc::new(MemoryRegistry::default());
-    let orders = Avro::<Order>::new(registry.clone(), V1).unwrap();
+    let orders = Avro::<Order>::new(registry, V1).unwrap();
     orders.prepare(CONTEXT).unwrap();
     let form = "a framed Avro datum (0x00, 4 bytes of schema id, datum)";
     let datum = "an Avro datum of schema 1";
@@ -244,8 +244,8 @@ fn values_that_do_not_fit_the_schema_are_refused_without_content() {
     assert!(error.starts_with("expected a value of Avro schema 1, found "), "{error}");
     let generic = error_of(GenericAvro::new(registry.clone(), V1).unwrap().to_bytes(&AvroValue::String("Kari".to_owned()), CONTEXT));
     let mistyped = Avro::<OrderV2>::new(registry, V1).unwrap().deserialize(Some(b"\0\0\0\0\x02\x08Kari\x05\x02\x08rush"), CONTEXT);
-    for error in [error, generic, error_of(mistyped)] {
-        assert!(!error.contains("Kari") && !error.contains("rush") && !error.contains("-3"), "{error}");
+    for shown in [error, generic, error_of(mistyped)] {
+        assert!(!shown.contains("Kari") && !shown.contains("rush") && !shown.contains("-3"), "{shown}");
     }
 }
 
