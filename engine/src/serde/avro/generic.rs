@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use apache_avro::reader::datum::GenericDatumReader;
+
 use super::framing::split;
 use super::schemas::{OwnSchema, Schemas};
 use super::{AvroSettings, AvroValue, SchemaRegistry};
@@ -75,6 +77,6 @@ impl Serde for GenericAvro {
 
     fn deserialize(&self, bytes: Option<&[u8]>, _: SerdeContext<'_>) -> Result<AvroValue, SerdeError> {
         let (id, datum) = split(bytes)?;
-        self.schemas.reader(id)?.read(datum, |reader, datum| reader.read_value(datum))
+        self.schemas.reader(id)?.read(datum, GenericDatumReader::read_value)
     }
 }

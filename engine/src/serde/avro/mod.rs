@@ -5,6 +5,9 @@
 //! locks, asks or allocates by itself. [`Avro::prepare`] takes the wait at start instead. A registry that
 //! cannot be reached is no fault of the record: [`is_retriable`] tells such an error from bad bytes.
 //!
+//! A datum must be read whole: bytes left over are refused, as cut-off ones are (Confluent's deserializer ignores them). So are schemas
+//! that contain themselves, or refer to other subjects of the registry.
+//!
 //! Schema ids in record headers (17-byte GUIDs, magic byte 1) are not read: a serde sees no headers.
 
 mod error;
@@ -13,6 +16,7 @@ mod framing;
 mod generic;
 mod http;
 mod known;
+mod parsing;
 mod registry;
 mod schemas;
 mod settings;

@@ -2,18 +2,18 @@
 //!
 //! Both are resolved on first use and kept for ever. The registry is never called with a lock held.
 
-use std::collections::HashMap;
+use std::error::Error as StdError;
 use std::sync::Arc;
 
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::schema_compatibility::SchemaCompatibility;
 use apache_avro::writer::datum::GenericDatumWriter;
 use apache_avro::{AvroResult, Schema};
-use parking_lot::Mutex;
 
 use super::error::without_content;
 use super::framing::{Datum, write_header};
 use super::known::Known;
+use super::parsing::parsed;
 use super::{AvroSettings, SchemaId, SchemaRegistry};
 use crate::serde::{Part, SerdeContext, SerdeError, Serialized};
 
@@ -26,7 +26,7 @@ pub(super) struct OwnSchema {
 
 impl OwnSchema {
     pub(super) fn parse(text: &str) -> Result<Self, SerdeError> {
-        let schema = parsed(text).map_err(|error| SerdeError::new("an Avro schema", "another text").with_source(error))?;
+        let schema = parsed(text).map_err(|error| SerdeError::new("an Avro schema", "a text that cannot be used as one").with_source(error))?;
         let name = schema.name().map(|name| name.fullname(None));
         Ok(Self { text: text.into(), schema, name })
     }
@@ -53,8 +53,8 @@ impl Schemas {
         let expected = || format!("a datum of a known Avro schema (id {id})");
         let text = self.registry.schema(id).map_err(|error| SerdeError::new(expected(), "no schema").with_source(error))?;
         let reader = parsed(&text)
-            .and_then(|written| Reader::new(id, written, self.own.as_ref().map(|own| own.schema)))
-            .map_err(|error| SerdeError::new(expected(), "a schema that is not Avro").with_source(error))?;
+            .and_then(|written| Ok(Reader::new(id, written, self.own.as_ref().map(|own| own.schema))?))
+            .map_err(|error| SerdeError::new(expected(), "a schema that cannot be used").with_source(error))?;
         Ok(self.readers.add(id, reader))
     }
 
@@ -78,21 +78,21 @@ impl Schemas {
         };
         let expected = || format!("an Avro schema under subject {subject}");
         let unknown = |error| SerdeError::new(expected(), "none").with_source(error);
-        let not_avro = |error| SerdeError::new(expected(), "another text").with_source(error);
+        let unusable = |error: Box<dyn StdError + Send + Sync>| SerdeError::new(expected(), "one that cannot be used").with_source(error);
         if self.settings.registers() {
             let id = self.registry.register(&subject, &own.text).map_err(unknown)?;
-            Writer::new(id, own.schema, own.schema).map_err(not_avro)
+            Writer::new(id, own.schema, own.schema).map_err(|error| unusable(error.into()))
         } else if self.settings.uses_latest() {
             let latest = self.registry.latest(&subject).map_err(unknown)?;
-            let newest = parsed(&latest.schema).map_err(not_avro)?;
+            let newest = parsed(&latest.schema).map_err(unusable)?;
             if let Err(reason) = SchemaCompatibility::can_read(own.schema, newest) {
                 let found = format!("id {}, which cannot take the serde's data", latest.id);
                 return Err(SerdeError::new(expected(), found).with_source(reason.to_string()));
             }
-            Writer::new(latest.id, own.schema, newest).map_err(not_avro)
+            Writer::new(latest.id, own.schema, newest).map_err(|error| unusable(error.into()))
         } else {
             let id = self.registry.find(&subject, &own.text).map_err(unknown)?;
-            Writer::new(id, own.schema, own.schema).map_err(not_avro)
+            Writer::new(id, own.schema, own.schema).map_err(|error| unusable(error.into()))
         }
     }
 }
@@ -190,18 +190,4 @@ impl Writer {
             Err(error) => Err(SerdeError::new(format!("a value of Avro schema {}", self.id), without_content(&error))),
         }
     }
-}
-
-/// The schema of this text, parsed once a process and kept for ever: readers and writers borrow it for every record, and a process
-/// meets few.
-fn parsed(text: &str) -> AvroResult<&'static Schema> {
-    static PARSED: Mutex<Option<HashMap<Box<str>, &'static Schema>>> = Mutex::new(None);
-    let mut guard = PARSED.lock();
-    let schemas = guard.get_or_insert_default();
-    if let Some(schema) = schemas.get(text) {
-        return Ok(schema);
-    }
-    let schema: &'static Schema = Box::leak(Box::new(Schema::parse_str(text)?));
-    schemas.insert(text.into(), schema);
-    Ok(schema)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ::serde::Serialize;
 use ::serde::de::DeserializeOwned;
+use apache_avro::reader::datum::GenericDatumReader;
 
 use super::framing::split;
 use super::schemas::{OwnSchema, Schemas};
@@ -83,7 +84,7 @@ impl<T: Serialize + DeserializeOwned + 'static> Serde for Avro<T> {
         let (id, datum) = split(bytes)?;
         let schema = self.schemas.reader(id)?;
         if schema.is_direct() {
-            schema.read(datum, |reader, datum| reader.read_deser(datum))
+            schema.read(datum, GenericDatumReader::read_deser)
         } else {
             schema.read(datum, |reader, datum| apache_avro::from_value(&reader.read_value(datum)?))
         }
