@@ -60,11 +60,11 @@ const COMPACT: [(&str, &str); 3] = [("cleanup.policy", "compact"), ("segment.byt
 #[test]
 fn compaction_keeps_the_newest_of_each_key_and_its_offset() {
     let bench = bench(&[("cleanup.policy", "compact"), ("segment.bytes", "250")]);
-    bench.send(&["a=1", "b=1", "a=2", "c=1", "b=2", "d=1"]);
+    bench.send(&["a=1", "b=1", "a=2", "c=1", "b=2", "d=1", "end=1"]);
     bench.log.clean().unwrap();
-    assert_eq!(bench.read(), ["2:a=2", "3:c=1", "4:b=2", "5:d=1"]);
+    assert_eq!(bench.read(), ["2:a=2", "3:c=1", "4:b=2", "5:d=1", "6:end=1"]);
     let bench = bench.reopen();
-    assert_eq!(bench.read(), ["2:a=2", "3:c=1", "4:b=2", "5:d=1"]);
+    assert_eq!(bench.read(), ["2:a=2", "3:c=1", "4:b=2", "5:d=1", "6:end=1"]);
     assert_eq!(read_from(&bench.log, Isolation::ReadCommitted, &at("t", 0), StartOffset::At(1)).0[0], "2:a=2", "offset 1 is a gap");
 }
 

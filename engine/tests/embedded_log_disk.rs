@@ -20,7 +20,7 @@ fn everything_comes_back() {
     let folder = tempfile::tempdir().unwrap();
     {
         let log = open(folder.path());
-        topic(&log, "t", 2, &[("cleanup.policy", "compact"), ("segment.bytes", "500")]);
+        topic(&log, "t", 2, &[("cleanup.policy", "delete"), ("segment.bytes", "500")]);
         let mut transactional = producer(&log, Some("id"));
         for (value, commit) in [("1", true), ("2", false), ("3", true)] {
             transactional.begin().unwrap();
@@ -36,7 +36,7 @@ fn everything_comes_back() {
     assert_eq!(read(&log, &at("t", 1)), ["0:b=1", "4:b=3"]);
     assert_eq!(committed(&log, "g", &at("t", 0)), Some(3));
     assert_eq!(log.offsets(&at("t", 0)).unwrap(), (0, 8), "the transaction left open is aborted");
-    assert_eq!(log.describe().unwrap()[0].config["cleanup.policy"], "compact");
+    assert_eq!(log.describe().unwrap()[0].config["cleanup.policy"], "delete");
 }
 
 #[test]
