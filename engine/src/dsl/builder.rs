@@ -49,7 +49,7 @@ impl StreamsBuilder {
 
     /// Adds a key-value store for processors to use.
     pub fn add_state_store<K: 'static, V: Clone + 'static>(&self, store: KeyValueStoreBuilder<K, V, CachedContext>) -> StoreHandle<K, V> {
-        let name = Arc::clone(store.name());
+        let name = Arc::clone(StoreSupplier::name(&store));
         self.graph.borrow_mut().add_store(Arc::new(store));
         StoreHandle::new(name)
     }

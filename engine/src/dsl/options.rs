@@ -129,6 +129,7 @@ pub struct Materialized<V> {
     pub(crate) persistent: bool,
     pub(crate) caching: bool,
     pub(crate) logging: Option<BTreeMap<String, String>>,
+    pub(crate) when_needed: bool,
     marker: PhantomData<fn() -> V>,
 }
 
@@ -141,6 +142,7 @@ impl<V: 'static> Materialized<V> {
             persistent: true,
             caching: true,
             logging: Some(BTreeMap::new()),
+            when_needed: false,
             marker: PhantomData,
         }
     }
@@ -148,6 +150,13 @@ impl<V: 'static> Materialized<V> {
     /// A store of this name whose values have this serde.
     pub fn with(name: impl Into<Arc<str>>, value_serde: impl Serde<Data = V>) -> Self {
         Self { value_serde: Some(Arc::new(value_serde)), ..Self::named(name) }
+    }
+
+    /// Makes the store only if an operator below needs it: a source table that nobody looks up keeps none.
+    #[must_use]
+    pub const fn when_needed(mut self) -> Self {
+        self.when_needed = true;
+        self
     }
 
     /// Keeps the store in memory only; after a restart it is restored from its changelog.

@@ -376,7 +376,9 @@ impl TopologyTestDriver {
         let mut views = Vec::new();
         for task in self.threads.iter().flat_map(StreamThread::tasks) {
             if let Ok(column) = task.state().column(name) {
-                views.push(builder.view(column, crate::topology::changelog_topic(&self.config.application_id, name)));
+                let changelog = crate::topology::changelog_topic(&self.config.application_id, name);
+                let (key_serde, value_serde) = (Arc::clone(builder.key_serde()), Arc::clone(builder.value_serde()));
+                views.push(StoreView::new(column, changelog, key_serde, value_serde, builder.row_format()));
             }
         }
         Ok(TestStore { views, global: None })

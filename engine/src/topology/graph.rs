@@ -44,6 +44,8 @@ pub(crate) struct Node {
     pub(crate) factory: Factory,
     /// A `Fork<K, V>` of the node's output, set when a handle to it was cloned.
     fork: Option<Arc<dyn Any + Send + Sync>>,
+    /// A record goes to one child only: no fork is needed for several.
+    pub(crate) branches: bool,
     /// Make an edge of the node's output types from an edge of related types.
     pub(crate) adapters: Vec<Adapter>,
 }
@@ -107,7 +109,7 @@ impl Graph {
                 parent.children.push(id);
             }
         }
-        self.nodes.push(Node { name, kind, parents: parents.to_vec(), children: Vec::new(), stores: BTreeSet::new(), factory, fork: None, adapters: Vec::new() });
+        self.nodes.push(Node { name, kind, parents: parents.to_vec(), children: Vec::new(), stores: BTreeSet::new(), factory, fork: None, branches: false, adapters: Vec::new() });
         id
     }
 
@@ -118,6 +120,12 @@ impl Graph {
     pub(crate) fn set_fork<K: 'static, V: 'static>(&mut self, id: NodeId, fork: Fork<K, V>) {
         if let Some(node) = self.nodes.get_mut(id.0) {
             node.fork = Some(Arc::new(fork));
+        }
+    }
+
+    pub(crate) fn set_branches(&mut self, id: NodeId) {
+        if let Some(node) = self.nodes.get_mut(id.0) {
+            node.branches = true;
         }
     }
 

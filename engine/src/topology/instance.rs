@@ -97,7 +97,7 @@ impl Instance<'_> {
             names.push(name);
         }
         let fork = node.fork::<K, V>();
-        if edges.len() > 1 && fork.is_none() {
+        if edges.len() > 1 && fork.is_none() && !node.branches {
             return Err(Error::topology(format!("node {} has {} children, expected one unless its handle is cloned", node.name, edges.len())));
         }
         Ok(Downstream::new(edges, names, fork))

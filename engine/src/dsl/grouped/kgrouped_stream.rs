@@ -28,6 +28,14 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
         Self { stream, name, grouped }
     }
 
+    pub(crate) fn builder(&self) -> crate::dsl::StreamsBuilder {
+        self.stream.builder.clone()
+    }
+
+    pub(crate) fn key_serde(&self) -> straum_state::SharedSerde<K> {
+        Arc::clone(&self.grouped.key_serde)
+    }
+
     pub(crate) fn value_serde(&self) -> straum_state::SharedSerde<V> {
         Arc::clone(&self.grouped.value_serde)
     }
@@ -63,7 +71,8 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
             Ok(Rc::new(AggregateNode { name: instance.name(), step: Arc::clone(&step), table: of_node.table_store(instance)? }))
         });
         materialization.own(&builder, node);
-        KTable::new(&builder, node, materialization)
+        let key_serde = materialization.key_serde();
+        KTable::new(&builder, node, key_serde, materialization)
     }
 }
 
@@ -75,10 +84,10 @@ pub(crate) struct Step<A> {
     pub(crate) new: Option<A>,
 }
 
-struct AggregateNode<F, K, A> {
-    name: Arc<str>,
-    step: Arc<F>,
-    table: Rc<TableStore<K, A>>,
+pub(crate) struct AggregateNode<F, K, A> {
+    pub(crate) name: Arc<str>,
+    pub(crate) step: Arc<F>,
+    pub(crate) table: Rc<TableStore<K, A>>,
 }
 
 impl<F, K, V, A> Receiver<Option<K>, Option<V>> for AggregateNode<F, K, A>

@@ -1,14 +1,24 @@
 //! `KStream`: a stream of records, one operator a file.
 
 mod filter;
+mod flat_map;
+mod flat_map_values;
+mod global_join;
 mod group_by;
+mod join;
 mod map;
 mod map_values;
 mod merge;
+mod peek;
 mod process;
+mod process_values;
 mod repartition;
 mod select_key;
-mod to;
+mod split;
+pub(crate) mod to;
+mod to_table;
+
+pub use split::BranchedKStream;
 
 use std::marker::PhantomData;
 use std::rc::Rc;

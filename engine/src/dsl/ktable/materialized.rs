@@ -2,8 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use straum_state::{KeyValueStoreBuilder, SharedSerde, Unforwarded, ValueAndTimestamp};
@@ -23,8 +22,8 @@ use crate::topology::{Instance, NodeId};
 pub(crate) struct Materialization<K, V> {
     key_serde: SharedSerde<K>,
     materialized: Materialized<V>,
-    /// The node that fills the store.
-    owner: OnceLock<NodeId>,
+    /// The nodes that fill the store: one, or one a cogrouped stream.
+    owners: Mutex<Vec<NodeId>>,
     stored: AtomicBool,
     send_old: AtomicBool,
 }
@@ -39,7 +38,7 @@ impl<K: 'static, V: Clone + 'static> Materialization<K, V> {
 
     /// A table that gets its store when an operator below asks for it.
     pub(crate) fn when_needed(key_serde: SharedSerde<K>, materialized: Materialized<V>) -> Arc<Self> {
-        Arc::new(Self { key_serde, materialized, owner: OnceLock::new(), stored: AtomicBool::new(false), send_old: AtomicBool::new(false) })
+        Arc::new(Self { key_serde, materialized, owners: Mutex::default(), stored: AtomicBool::new(false), send_old: AtomicBool::new(false) })
     }
 
     /// Adds the store, once.
@@ -60,19 +59,22 @@ impl<K: 'static, V: Clone + 'static> Materialization<K, V> {
         };
         builder.with_graph(|graph| {
             graph.add_store(Arc::new(store));
-            if let Some(owner) = self.owner.get() {
+            for owner in &*self.owners.lock().unwrap_or_else(PoisonError::into_inner) {
                 graph.connect(*owner, name);
             }
         });
     }
 
-    /// Says which node fills the store.
+    /// Says that a node fills the store.
     pub(crate) fn own(&self, builder: &StreamsBuilder, owner: NodeId) {
-        // A table has one node: the first to say so is it.
-        let _ = self.owner.set(owner);
+        self.owners.lock().unwrap_or_else(PoisonError::into_inner).push(owner);
         if self.is_stored() {
             builder.with_graph(|graph| graph.connect(owner, &self.materialized.name));
         }
+    }
+
+    pub(crate) fn key_serde(&self) -> SharedSerde<K> {
+        Arc::clone(&self.key_serde)
     }
 
     pub(crate) fn is_stored(&self) -> bool {
@@ -89,12 +91,14 @@ impl<K: 'static, V: Clone + 'static> Materialization<K, V> {
 
     /// The physical side, for the node that fills the store.
     pub(crate) fn table_store(&self, instance: &mut Instance<'_>) -> Result<Rc<TableStore<K, V>>, Error> {
-        let name = instance.name();
-        let store = if self.is_stored() { Some(instance.key_value::<K, V>(&self.materialized.name)?) } else { None };
-        let caching = store.as_ref().is_some_and(|store| store.borrow().is_caching()) && instance.task.caching;
+        if !self.is_stored() {
+            return TableStore::unstored(instance, self.sends_old());
+        }
+        let store = instance.key_value::<K, V>(&self.materialized.name)?;
+        let caching = store.borrow().is_caching() && instance.task.caching;
         let table = Rc::new(TableStore {
-            name,
-            store,
+            name: instance.name(),
+            store: Some(store),
             caching,
             send_old: self.sends_old(),
             downstream: instance.downstream::<K, Change<V>>()?,
@@ -121,6 +125,11 @@ impl<K: 'static, V: Clone + 'static> Table<K, V> for Materialization<K, V> {
     fn connect(&self, builder: &StreamsBuilder, reader: NodeId) {
         self.store(builder);
         builder.with_graph(|graph| graph.connect(reader, &self.materialized.name));
+    }
+
+    fn materialize(&self, builder: &StreamsBuilder, _: SharedSerde<K>, materialized: Materialized<V>) {
+        let (store, name) = (&self.materialized.name, materialized.name);
+        builder.with_graph(|graph| graph.problems.push(format!("table is materialized as {name}, expected it to keep its store {store}")));
     }
 
     fn getter(&self, instance: &Instance<'_>) -> Result<Rc<dyn ValueGetter<K, V>>, Error> {
@@ -151,6 +160,12 @@ pub(crate) struct TableStore<K, V> {
 }
 
 impl<K: 'static, V: Clone + 'static> TableStore<K, V> {
+    /// A table without a store: changes go straight on.
+    pub(crate) fn unstored(instance: &Instance<'_>, send_old: bool) -> Result<Rc<Self>, Error> {
+        let (name, downstream) = (instance.name(), instance.downstream::<K, Change<V>>()?);
+        Ok(Rc::new(Self { name, store: None, caching: false, send_old, downstream, task: Rc::clone(&instance.task) }))
+    }
+
     pub(crate) fn is_stored(&self) -> bool {
         self.store.is_some()
     }

@@ -31,7 +31,12 @@ impl StreamsBuilder {
         let stream = KStream::<Option<K>, Option<V>>::new(self, source, false);
         let mut materialized = materialized;
         materialized.value_serde.get_or_insert(value_serde);
-        table_of(stream, name, Materialization::stored(self, key_serde, materialized))
+        let materialization = if materialized.when_needed {
+            Materialization::when_needed(key_serde, materialized)
+        } else {
+            Materialization::stored(self, key_serde, materialized)
+        };
+        table_of(stream, name, materialization)
     }
 }
 
@@ -47,7 +52,8 @@ pub(crate) fn table_of<K: 'static, V: Clone + 'static>(
         Ok(Rc::new(TableSourceNode { name: instance.name(), table: of_node.table_store(instance)? }))
     });
     materialization.own(&builder, node);
-    KTable::new(&builder, node, materialization)
+    let key_serde = materialization.key_serde();
+    KTable::new(&builder, node, key_serde, materialization)
 }
 
 struct TableSourceNode<K, V> {

@@ -3,9 +3,9 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use straum_state::ValueAndTimestamp;
+use straum_state::{SharedSerde, ValueAndTimestamp};
 
-use crate::dsl::StreamsBuilder;
+use crate::dsl::{Materialized, StreamsBuilder};
 use crate::error::Error;
 use crate::topology::{Instance, NodeId};
 
@@ -17,6 +17,9 @@ pub(crate) trait Table<K, V>: Send + Sync {
 
     /// Makes look-ups possible, materialising what must be, for the node that will do them.
     fn connect(&self, builder: &StreamsBuilder, reader: NodeId);
+
+    /// Gives the table a store of its own.
+    fn materialize(&self, builder: &StreamsBuilder, key_serde: SharedSerde<K>, materialized: Materialized<V>);
 
     /// The look-up, for one task.
     fn getter(&self, instance: &Instance<'_>) -> Result<Rc<dyn ValueGetter<K, V>>, Error>;
