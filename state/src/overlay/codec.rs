@@ -15,7 +15,7 @@ pub struct ValueCodec<V> {
     weigher: Option<fn(&V) -> usize>,
 }
 
-impl<V> ValueCodec<V> {
+impl<V: 'static> ValueCodec<V> {
     /// A codec of the values of `store`, whose changelog is `topic`.
     #[must_use]
     pub fn new(store: Arc<str>, topic: Arc<str>, serde: SharedSerde<V>, format: RowFormat) -> Self {
