@@ -131,7 +131,7 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
             return None;
         }
         let entry = self.entries.at(place.slot);
-        entry.value.as_ref().map(|value| (value.get(), entry.timestamp))
+        entry.value.as_ref().map(|value| (value.get(), self.codec.read_timestamp(entry.timestamp)))
     }
 
     /// Writes where `locate` found the key, or found that there is none.
@@ -238,8 +238,11 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
         slot
     }
 
-    /// Drops an entry that neither the transaction nor downstream has a part in.
+    /// Drops an entry that neither the transaction nor downstream has a part in, unless it is gone already.
     pub(super) fn remove(&mut self, slot: u32) {
+        if self.entries.get_mut(slot).is_none() {
+            return;
+        }
         self.set_cache_bytes(slot, 0);
         self.recent.unlink(slot);
         let Some(entry) = self.entries.remove(slot) else { return };

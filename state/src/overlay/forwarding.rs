@@ -195,7 +195,7 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
         if due.base.is_none() && new.is_none() {
             return None;
         }
-        let old = due.base.map(|(value, timestamp)| (value.into_value(), timestamp));
+        let old = due.base.map(|(value, timestamp)| (value.into_value(), self.codec.read_timestamp(timestamp)));
         Some(Taken { key: entry.key.clone(), old, new, timestamp: entry.timestamp, context: due.context })
     }
 
