@@ -34,7 +34,9 @@ impl<K: 'static, V: Clone + 'static, X: CacheContext> KeyValueStore<K, V, X> {
     /// # Errors
     /// `Serde`, `Corrupt` or `Io`: what downstream saw last is read.
     pub fn put_cached(&mut self, key: &K, value: Option<V>, timestamp: i64, context: X) -> Result<(), StateError> {
-        self.entry(key)?.put_cached(value, timestamp, context)
+        self.keys.write(key, &mut self.key)?;
+        let place = self.overlay.locate_unread(&self.key)?;
+        self.overlay.put_cached_at(place, &self.key, value, timestamp, context)
     }
 
     /// The next change that the record cache's size forces downstream to see: forward it and ask again until there is

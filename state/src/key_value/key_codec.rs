@@ -11,7 +11,7 @@ pub(crate) struct KeyCodec<K> {
     serde: SharedSerde<K>,
 }
 
-impl<K> KeyCodec<K> {
+impl<K: 'static> KeyCodec<K> {
     pub(crate) const fn new(store: Arc<str>, topic: Arc<str>, serde: SharedSerde<K>) -> Self {
         Self { store, topic, serde }
     }

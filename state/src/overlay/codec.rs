@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::error::{StateError, StateErrorKind};
 use crate::serde::{Part, SerdeContext, Serialized, SharedSerde};
-use crate::spec::RowFormat;
+use crate::spec::{NO_TIMESTAMP, RowFormat};
 
 /// Reads and writes the values of one store. Shared by its instance, its iterators and its views.
 pub struct ValueCodec<V> {
@@ -15,7 +15,7 @@ pub struct ValueCodec<V> {
     weigher: Option<fn(&V) -> usize>,
 }
 
-impl<V> ValueCodec<V> {
+impl<V: 'static> ValueCodec<V> {
     /// A codec of the values of `store`, whose changelog is `topic`.
     #[must_use]
     pub fn new(store: Arc<str>, topic: Arc<str>, serde: SharedSerde<V>, format: RowFormat) -> Self {
@@ -66,6 +66,14 @@ impl<V> ValueCodec<V> {
         match serialized.map_err(|error| StateError::serde(&self.store, error))? {
             Serialized::Bytes => Ok(true),
             Serialized::Null => Ok(false),
+        }
+    }
+
+    /// The timestamp that a reader is given: a plain store has none, be the row on disk already or not.
+    pub(super) const fn read_timestamp(&self, timestamp: i64) -> i64 {
+        match self.format {
+            RowFormat::Plain => NO_TIMESTAMP,
+            RowFormat::Timestamped => timestamp,
         }
     }
 

@@ -109,20 +109,49 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
         self.write(slot, value, timestamp);
     }
 
-    /// Finds a key, loading its row if it is on disk.
+    /// Finds a key for reading it, loading its row if it is on disk.
     pub(crate) fn locate(&mut self, key: &[u8]) -> Result<Place, StateError> {
+        let (place, row_bytes) = self.find_or_load(key)?;
+        if place.slot == NONE {
+            return Ok(place);
+        }
+        match (row_bytes, &self.forwarding) {
+            (None, None) => self.recent.touch(place.slot),
+            (None, Some(_)) => self.read_cached(place.slot)?,
+            (Some(row_bytes), Some(_)) => self.cache_clean_row(place.slot, row_bytes),
+            (Some(_), None) => {
+                self.recent.push_front(place.slot);
+                let excess = self.footprint.settle();
+                if excess > 0 {
+                    self.evict(excess, place.slot);
+                }
+            }
+        }
+        Ok(place)
+    }
+
+    /// Finds a key for writing it alone: its use is not counted.
+    pub(crate) fn locate_unread(&mut self, key: &[u8]) -> Result<Place, StateError> {
+        Ok(self.find_or_load(key)?.0)
+    }
+
+    /// Finds a key, or its row on disk, whose length is then given; the entry made for it stands in no list yet.
+    fn find_or_load(&mut self, key: &[u8]) -> Result<(Place, Option<usize>), StateError> {
         let hash = self.hasher.hash_one(key);
         if let Some(slot) = self.lookup(hash, key) {
-            self.used(slot)?;
-            return Ok(Place { hash, slot });
+            return Ok((Place { hash, slot }, None));
         }
         let codec = &self.codec;
         let read = self.column.get_with(key, |row| codec.read(row).map(|(value, timestamp)| (value, timestamp, row.len())))?;
-        let slot = match read.transpose()? {
-            None => NONE,
-            Some((value, timestamp, row_bytes)) => self.load(hash, key, value, timestamp, row_bytes),
+        let Some((value, timestamp, row_bytes)) = read.transpose()? else {
+            return Ok((Place { hash, slot: NONE }, None));
         };
-        Ok(Place { hash, slot })
+        let header = self.codec.format().header_bytes();
+        let serialized = u32::try_from(row_bytes.saturating_sub(header)).unwrap_or(u32::MAX);
+        self.footprint.observe(serialized);
+        let value_bytes = self.weigh(&value, serialized);
+        let slot = self.add(hash, key, Some(value), timestamp, EntryState { known: true, value_bytes, ..UNWRITTEN });
+        Ok((Place { hash, slot }, Some(row_bytes)))
     }
 
     /// What stands at a place.
@@ -131,7 +160,7 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
             return None;
         }
         let entry = self.entries.at(place.slot);
-        entry.value.as_ref().map(|value| (value.get(), entry.timestamp))
+        entry.value.as_ref().map(|value| (value.get(), self.codec.read_timestamp(entry.timestamp)))
     }
 
     /// Writes where `locate` found the key, or found that there is none.
@@ -191,35 +220,6 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
         self.table.find(hash, |slot| entries.at(*slot).key.as_slice() == key).copied()
     }
 
-    /// An entry was read or written.
-    #[inline]
-    fn used(&mut self, slot: u32) -> Result<(), StateError> {
-        if self.forwarding.is_some() {
-            return self.read_cached(slot);
-        }
-        self.recent.touch(slot);
-        Ok(())
-    }
-
-    /// Adds a clean entry for a row read from disk.
-    fn load(&mut self, hash: u64, key: &[u8], value: V, timestamp: i64, row_bytes: usize) -> u32 {
-        let header = self.codec.format().header_bytes();
-        let serialized = u32::try_from(row_bytes.saturating_sub(header)).unwrap_or(u32::MAX);
-        self.footprint.observe(serialized);
-        let value_bytes = self.weigh(&value, serialized);
-        let slot = self.add(hash, key, Some(value), timestamp, EntryState { known: true, value_bytes, ..UNWRITTEN });
-        if self.forwarding.is_some() {
-            self.cache_clean_row(slot, row_bytes);
-        } else {
-            self.recent.push_front(slot);
-            let excess = self.footprint.settle();
-            if excess > 0 {
-                self.evict(excess, slot);
-            }
-        }
-        slot
-    }
-
     /// Adds an entry without a value, about to be written; `absent` if it is known that no such row is committed.
     fn create(&mut self, hash: u64, key: &[u8], absent: bool) -> u32 {
         let slot = self.add(hash, key, None, NO_TIMESTAMP, EntryState { known: absent, ..UNWRITTEN });
@@ -238,8 +238,11 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
         slot
     }
 
-    /// Drops an entry that neither the transaction nor downstream has a part in.
+    /// Drops an entry that neither the transaction nor downstream has a part in, unless it is gone already.
     pub(super) fn remove(&mut self, slot: u32) {
+        if self.entries.get_mut(slot).is_none() {
+            return;
+        }
         self.set_cache_bytes(slot, 0);
         self.recent.unlink(slot);
         let Some(entry) = self.entries.remove(slot) else { return };

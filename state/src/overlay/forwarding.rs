@@ -96,7 +96,7 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
     where
         X: CacheContext,
     {
-        let measured = self.measure(value.as_ref(), timestamp)?;
+        let measured = self.measure(value.as_ref(), timestamp).inspect_err(|_| self.forget_unread(place))?;
         let slot = self.slot_at(place, key);
         let context_bytes = context.resident_bytes();
         let mut replaced = self.replace(slot, value, timestamp);
@@ -124,6 +124,13 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
         self.trim(slot);
         self.footprint.settle();
         Ok(())
+    }
+
+    /// An entry found for a write that failed is not kept.
+    fn forget_unread(&mut self, place: Place) {
+        if place.slot != NONE && self.entries.at(place.slot).state.status == Status::Clean {
+            self.keep_clean(place.slot);
+        }
     }
 
     /// The next entry that the cache's size forces downstream to see; none when it fits.
@@ -195,7 +202,7 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
         if due.base.is_none() && new.is_none() {
             return None;
         }
-        let old = due.base.map(|(value, timestamp)| (value.into_value(), timestamp));
+        let old = due.base.map(|(value, timestamp)| (value.into_value(), self.codec.read_timestamp(timestamp)));
         Some(Taken { key: entry.key.clone(), old, new, timestamp: entry.timestamp, context: due.context })
     }
 

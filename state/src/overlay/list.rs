@@ -74,10 +74,6 @@ impl SlotList {
         }
     }
 
-    pub(super) fn next(&self, slot: u32) -> u32 {
-        self.link(slot).next
-    }
-
     fn point(&mut self, previous: u32, next: u32, to_next: u32, to_previous: u32) {
         match self.links.get_mut(previous as usize) {
             Some(link) => link.next = to_next,
@@ -109,7 +105,7 @@ mod tests {
     use super::*;
 
     fn order(list: &SlotList) -> Vec<u32> {
-        std::iter::successors(Some(list.head()), |slot| Some(list.next(*slot))).take_while(|slot| *slot != NONE).collect()
+        std::iter::successors(Some(list.head()), |slot| Some(list.link(*slot).next)).take_while(|slot| *slot != NONE).collect()
     }
 
     #[test]

@@ -83,7 +83,8 @@ impl<V: Clone + 'static> OverlayIterator<V> {
             }
             let (key, row) = self.changed.take()?;
             if let Some(value) = row.value {
-                return Some(Ok(read(key.as_slice(), Rc::unwrap_or_clone(value), row.timestamp)));
+                let timestamp = self.codec.read_timestamp(row.timestamp);
+                return Some(Ok(read(key.as_slice(), Rc::unwrap_or_clone(value), timestamp)));
             }
         }
     }

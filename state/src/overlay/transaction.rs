@@ -178,7 +178,9 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
     /// An entry has become clean: it stays as read cache, unless the record cache is that and does not hold it.
     pub(super) fn keep_clean(&mut self, slot: u32) {
         if self.forwarding.is_none() {
-            self.recent.push_front(slot);
+            if !self.recent.contains(slot) {
+                self.recent.push_front(slot);
+            }
         } else if self.entries.at(slot).state.cache_bytes == 0 {
             self.remove(slot);
         }

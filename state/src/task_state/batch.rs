@@ -1,5 +1,6 @@
 //! What one transaction changes in a task's state: one atomic write.
 
+use std::ops::Bound;
 use std::sync::Arc;
 
 use rocksdb::WriteBatch;
@@ -110,7 +111,8 @@ pub(super) fn apply_in_memory(writes: Vec<MemoryWrite>) {
                 MemoryChange::Delete(key) => drop(rows.remove(&key)),
                 MemoryChange::Clear => rows.clear(),
                 MemoryChange::DeleteRange(from, to) => {
-                    let doomed: Vec<KeyBytes> = rows.range::<_, [u8]>(&*from..&*to).map(|(key, _)| key.clone()).collect();
+                    let doomed = rows.range::<_, [u8]>((Bound::Included(&*from), Bound::Excluded(&*to)));
+                    let doomed: Vec<KeyBytes> = doomed.map(|(key, _)| key.clone()).collect();
                     for key in doomed {
                         rows.remove(&key);
                     }
