@@ -184,7 +184,7 @@ impl<K: 'static, V: Clone + 'static> KeyValue<K, V> {
     /// # Errors
     /// The store's.
     pub fn prefix_scan(&self, prefix: &[u8]) -> Result<StoreIterator<K, V>, StateError> {
-        self.writable()?.borrow_mut().prefix_scan_bytes(prefix)
+        Ok(self.writable()?.borrow_mut().prefix_scan_bytes(prefix))
     }
 
     /// About how many rows there are.

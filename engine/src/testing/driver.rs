@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use straum_state::{MemoryBudget, RecordCache, Serde, StateOptions, StoreView, TaskState, ValueAndTimestamp};
+use straum_state::{CacheSizing, MemoryBudget, RecordCache, Serde, StateOptions, StoreView, TaskState, ValueAndTimestamp};
 
 use crate::error::{Error, ErrorKind};
 use crate::log::embedded::{EmbeddedLog, EmbeddedOptions};
@@ -228,7 +228,7 @@ impl TopologyTestDriver {
                 handlers: self.handlers.clone(),
                 clock: Arc::<ManualClock>::clone(&self.clock),
                 collector: Collector::new(Arc::clone(&log), self.config.max_request_size),
-                record_cache: RecordCache::new((self.config.statestore_cache_max_bytes / self.thread_count) as u64),
+                record_cache: RecordCache::new((self.config.statestore_cache_max_bytes / self.thread_count) as u64, CacheSizing::Exact),
                 budget: budget.clone(),
                 globals: Arc::clone(&views),
             };
@@ -240,12 +240,12 @@ impl TopologyTestDriver {
     }
 
     /// The topic `name`, to write to.
-    pub fn input<K, V>(&self, name: &str, key_serde: impl Serde<Data = K>, value_serde: impl Serde<Data = V>) -> TestInput<K, V> {
+    pub fn input<K: 'static, V: 'static>(&self, name: &str, key_serde: impl Serde<Data = K>, value_serde: impl Serde<Data = V>) -> TestInput<K, V> {
         TestInput::new(name, key_serde, value_serde)
     }
 
     /// The topic `name`, to read from its beginning; uncommitted records are read too.
-    pub fn output<K, V>(&self, name: &str, key_serde: impl Serde<Data = K>, value_serde: impl Serde<Data = V>) -> TestOutput<K, V> {
+    pub fn output<K: 'static, V: 'static>(&self, name: &str, key_serde: impl Serde<Data = K>, value_serde: impl Serde<Data = V>) -> TestOutput<K, V> {
         TestOutput::new(name, key_serde, value_serde)
     }
 
@@ -254,6 +254,10 @@ impl TopologyTestDriver {
     /// # Errors
     /// The log's or a store's. A record that fails is the handlers' affair: see [`TopologyTestDriver::failing`].
     pub fn run(&mut self) -> Result<(), Error> {
+        self.survive(Self::run_threads)
+    }
+
+    fn run_threads(&mut self) -> Result<(), Error> {
         if let Some(globals) = &mut self.globals {
             globals.catch_up(&*self.log)?;
         }
@@ -274,11 +278,13 @@ impl TopologyTestDriver {
     /// # Errors
     /// The log's or a store's.
     pub fn commit(&mut self) -> Result<(), Error> {
-        for thread in &mut self.threads {
-            thread.commit_or_recover()?;
-        }
-        // What a repartition topic carries becomes visible now.
-        self.run()
+        self.survive(|driver| {
+            for thread in &mut driver.threads {
+                thread.commit_or_recover()?;
+            }
+            // What a repartition topic carries becomes visible now.
+            driver.run_threads()
+        })
     }
 
     /// Commits until nothing more comes through repartition topics.
@@ -316,12 +322,12 @@ impl TopologyTestDriver {
         }
     }
 
-    /// As [`TopologyTestDriver::run`], with the crash that may be armed.
-    pub(crate) fn run_with_fuse(&mut self) -> Result<(), Error> {
+    /// Runs `work` with the crash that may be armed: when it happens the driver starts again instead.
+    fn survive(&mut self, work: impl FnOnce(&mut Self) -> Result<(), Error>) -> Result<(), Error> {
         if self.fuse.is_none() {
-            return self.run();
+            return work(self);
         }
-        match catch_unwind(AssertUnwindSafe(|| self.run())) {
+        match catch_unwind(AssertUnwindSafe(|| work(self))) {
             Ok(result) => result,
             Err(panic) if panic.is::<Crash>() => {
                 self.fuse = None;
@@ -343,7 +349,7 @@ impl TopologyTestDriver {
     /// As [`TopologyTestDriver::run`].
     pub fn advance_wall_clock(&mut self, by: Duration) -> Result<(), Error> {
         self.clock.advance(i64::try_from(by.as_millis()).unwrap_or(i64::MAX));
-        self.run_with_fuse()
+        self.run()
     }
 
     /// The wall clock, in milliseconds since the epoch.

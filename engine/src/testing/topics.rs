@@ -40,7 +40,7 @@ pub struct TestInput<K, V> {
     value_serde: SharedSerde<V>,
 }
 
-impl<K, V> TestInput<K, V> {
+impl<K: 'static, V: 'static> TestInput<K, V> {
     pub(crate) fn new(topic: &str, key_serde: impl Serde<Data = K>, value_serde: impl Serde<Data = V>) -> Self {
         Self { topic: topic.into(), key_serde: Arc::new(key_serde), value_serde: Arc::new(value_serde) }
     }
@@ -56,7 +56,7 @@ impl<K, V> TestInput<K, V> {
         let key = (has_key == Serialized::Bytes).then_some(key.as_slice());
         let value = (has_value == Serialized::Bytes).then_some(value.as_slice());
         driver.write(&self.topic, record.partition, key, value, record.timestamp, &record.headers)?;
-        driver.run_with_fuse()
+        driver.run()
     }
 
     /// Writes records at timestamp 0 and processes each.
@@ -100,7 +100,7 @@ pub struct TestOutput<K, V> {
     consumer: Option<Box<dyn Consumer>>,
 }
 
-impl<K, V> TestOutput<K, V> {
+impl<K: 'static, V: 'static> TestOutput<K, V> {
     pub(crate) fn new(topic: &str, key_serde: impl Serde<Data = K>, value_serde: impl Serde<Data = V>) -> Self {
         let (key_serde, value_serde) = (Arc::new(key_serde), Arc::new(value_serde));
         Self { topic: topic.into(), key_serde, value_serde, isolation: Isolation::ReadUncommitted, consumer: None }

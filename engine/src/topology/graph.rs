@@ -136,8 +136,8 @@ impl Graph {
     }
 
     pub(crate) fn add_store(&mut self, supplier: Arc<dyn StoreSupplier>) {
-        let name: Arc<str> = supplier.name().into();
-        if self.stores.contains_key(&name) || self.globals.iter().any(|global| global.supplier.name() == &*name) {
+        let name = Arc::clone(supplier.name());
+        if self.stores.contains_key(&name) || self.globals.iter().any(|global| *global.supplier.name() == name) {
             self.problems.push(format!("two stores are named {name}, expected every name once"));
             return;
         }
@@ -146,7 +146,7 @@ impl Graph {
 
     /// Lets a node use a store. The nodes of a store end up in one sub-topology.
     pub(crate) fn connect(&mut self, id: NodeId, store: &Arc<str>) {
-        let global = self.globals.iter().any(|entry| entry.supplier.name() == &**store);
+        let global = self.globals.iter().any(|entry| entry.supplier.name() == store);
         if !global && !self.stores.contains_key(store) {
             self.problems.push(format!("store {store} does not exist, expected it to be added before it is used"));
             return;
@@ -172,7 +172,7 @@ impl Graph {
     }
 
     pub(crate) fn global(&self, store: &str) -> Option<&GlobalStore> {
-        self.globals.iter().find(|global| global.supplier.name() == store)
+        self.globals.iter().find(|global| &**global.supplier.name() == store)
     }
 
     /// The source nodes above a node, itself included, within its sub-topology.
@@ -208,7 +208,7 @@ impl Graph {
     }
 
     pub(crate) fn store_names(&self) -> Vec<Arc<str>> {
-        let globals = self.globals.iter().map(|global| global.supplier.name().into());
+        let globals = self.globals.iter().map(|global| Arc::clone(global.supplier.name()));
         self.stores.keys().cloned().chain(globals).collect::<BTreeSet<_>>().into_iter().collect()
     }
 }

@@ -13,9 +13,9 @@ mod subtopology;
 pub use id::TaskId;
 pub use subtopology::{RepartitionTopic, Subtopology};
 
-pub(crate) use graph::{Built, GlobalStore, Graph, Node, NodeId, NodeKind, StoreEntry};
+pub(crate) use graph::{Built, GlobalStore, Graph, Node, NodeId, NodeKind};
 pub(crate) use id::{TopicRef, changelog_topic};
-pub(crate) use instance::{Instance, TaskGraph};
+pub(crate) use instance::Instance;
 
 use std::sync::Arc;
 

@@ -1,6 +1,5 @@
 //! The Processor API inside the DSL.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::dsl::KStream;
