@@ -10,7 +10,7 @@ use std::time::Duration;
 use embedded_log::*;
 use straum::log::embedded::{Acknowledgement, EmbeddedLog, EmbeddedOptions};
 use straum::log::{
-    GroupMembership, HeaderView, Isolation, Log, LogErrorKind, OutputBatch, ProducerOptions, StartOffset, TopicPartition, encode_header,
+    GroupMembership, HeaderView, Isolation, Log, LogErrorKind, OutputBatch, ProducerOptions, RecordBatch, StartOffset, TopicPartition, encode_header,
 };
 
 fn log() -> EmbeddedLog {
@@ -215,7 +215,7 @@ fn an_offset_outside_the_partition_is_reported_once_and_the_others_go_on() {
     }
     let [error] = &errors[..] else { panic!("one error, not {errors:?}") };
     assert_eq!((error.kind(), error.partition(), error.offset()), (LogErrorKind::OffsetOutOfRange, Some(&at("in", 0)), Some(2)));
-    assert_eq!(batches.iter().map(|batch| batch.len()).sum::<usize>(), 1);
+    assert_eq!(batches.iter().map(RecordBatch::len).sum::<usize>(), 1);
 }
 
 #[test]

@@ -258,6 +258,32 @@ fn a_full_disk_loses_nothing_and_the_same_call_succeeds_with_space() {
     assert!(full_sends > 3 && full_commits > 3, "{full_sends} sends and {full_commits} commits met a full disk");
 }
 
+/// The commit is decided, the disk refuses its marker, and the journal is written anew meanwhile.
+#[test]
+fn a_marker_that_is_owed_is_not_forgotten() {
+    let storage = FaultyStorage::new(0);
+    let log = open(&storage).unwrap();
+    topic(&log, "t", 1, &[]);
+    topic(&log, "other", 1, &[]);
+    let (mut owing, mut other) = (producer(&log, Some("owing")), producer(&log, Some("other")));
+    owing.begin().unwrap();
+    send(&mut *owing, "t", &["0:a=1"]).unwrap();
+    // The syncs of the partition and the journal, the journal's write between them; then the marker.
+    storage.fault_at(storage.operations() + 4, Fault::DiskFull);
+    owing.commit().unwrap();
+    assert_eq!(log.last_stable_offset(&at("t", 0)).unwrap(), 0, "the marker is owed");
+    for round in 0..50 {
+        other.begin().unwrap();
+        send(&mut *other, "other", &[&format!("0:a={round}")]).unwrap();
+        other.commit().unwrap();
+    }
+    assert!(!storage.paths().contains(&"journal-1".to_owned()), "the journal was written anew");
+    for loss in LOSSES {
+        assert_eq!(read(&open(&storage.survivor(loss)).unwrap(), &at("t", 0)), ["0:a=1"], "{loss:?}");
+    }
+    assert_eq!(read(&log, &at("t", 0)), ["0:a=1"], "it is written as soon as the disk lets us");
+}
+
 #[test]
 fn a_torn_tail_is_cut_and_damage_before_it_is_named() {
     let storage = FaultyStorage::new(0);
