@@ -1,5 +1,5 @@
 //! Retention, compaction and deletion of the embedded log.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::shadow_unrelated)]
 
 mod embedded_log;
 

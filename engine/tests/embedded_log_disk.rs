@@ -1,5 +1,5 @@
 //! The embedded log in a folder: it comes back, one process has it, `kill -9` loses what it should, idle logs are small.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::shadow_unrelated)]
 
 mod embedded_log;
 

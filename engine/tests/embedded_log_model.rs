@@ -1,6 +1,6 @@
 //! Random operations on the embedded log and on a model of a few lines, with restarts and crashes in between: after each
 //! step every reader sees the same in both.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::shadow_unrelated)]
 
 mod embedded_log;
 

@@ -1,5 +1,5 @@
 //! What the tests of the embedded log share: records in, records out, as short text.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::shadow_unrelated)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -67,7 +67,7 @@ impl Core {
     }
 
     fn run_compaction(&self, partition: &Partition, mut job: Job) -> Result<(), LogError> {
-        let newest = self.newest(partition, &mut job)?;
+        let newest = Self::newest(&job)?;
         let mut sources = mem::take(&mut job.sources).into_iter().peekable();
         while let Some(first) = sources.next() {
             let mut group = vec![first];
@@ -81,14 +81,12 @@ impl Core {
         Ok(())
     }
 
-    fn newest(&self, partition: &Partition, job: &mut Job) -> Result<Newest, LogError> {
+    fn newest(job: &Job) -> Result<Newest, LogError> {
         let mut newest = Newest::default();
-        let (aborted, state) = (Arc::clone(&job.aborted), partition.lock());
-        let sources: Vec<(String, Frames)> = state.segments.iter().take(job.sources.len()).map(|segment| (segment.path.clone(), segment.frames())).collect();
-        drop(state);
-        for (path, mut frames) in sources {
-            while let Some((frame, body)) = frames.checked(&path)? {
-                if !survives(&frame, &aborted) {
+        for source in &job.sources {
+            let mut frames = source.frames.clone();
+            while let Some((frame, body)) = frames.checked(&source.path)? {
+                if !survives(&frame, &job.aborted) {
                     continue;
                 }
                 for record in frame::records(&body, 0, body.len()) {

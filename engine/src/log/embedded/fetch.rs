@@ -30,12 +30,17 @@ pub(super) struct Bounds {
     pub(super) records: usize,
 }
 
+/// Read beyond what is likely needed, rather than twice.
+const SPARE: usize = 16 << 10;
+
 /// Where to read, decided under the lock.
 struct Plan {
     file: Arc<dyn StorageFile>,
     path: String,
     at: u64,
     end: u64,
+    /// How much of the file holds the records that may be delivered, by the average so far.
+    likely: usize,
     /// The offset after the segment.
     after: Offset,
     limit: Offset,
@@ -45,7 +50,7 @@ struct Plan {
 impl Partition {
     /// The records from `position` on.
     pub(super) fn fetch(&self, core: &Core, position: Offset, isolation: Isolation, bounds: Bounds) -> Result<Fetched, LogError> {
-        let plan = match self.plan(core, position, isolation)? {
+        let plan = match self.plan(core, position, isolation, bounds)? {
             Ok(plan) => plan,
             Err(limit) => return Ok(Fetched { batch: None, limit }),
         };
@@ -55,7 +60,7 @@ impl Partition {
     }
 
     /// Where to read; the limit alone when there is nothing to read.
-    fn plan(&self, core: &Core, position: Offset, isolation: Isolation) -> Result<Result<Plan, Offset>, LogError> {
+    fn plan(&self, core: &Core, position: Offset, isolation: Isolation, bounds: Bounds) -> Result<Result<Plan, Offset>, LogError> {
         let mut state = self.lock();
         if state.owes() && state.settle(core, self) {
             core.signal.raise();
@@ -69,19 +74,20 @@ impl Partition {
         let Some(segment) = state.segments.get(index).filter(|_| position < limit) else { return Ok(Err(limit)) };
         let aborted = (isolation == Isolation::ReadCommitted).then(|| Arc::clone(&state.aborted));
         let (file, path) = (Arc::clone(&segment.file), segment.path.clone());
-        Ok(Ok(Plan { file, path, at: segment.position_of(position), end: segment.size, after: segment.next, limit, aborted }))
+        let likely = usize::try_from(segment.size / segment.records.max(1)).unwrap_or(usize::MAX).saturating_mul(bounds.records).saturating_add(SPARE);
+        Ok(Ok(Plan { file, path, at: segment.position_of(position), end: segment.size, likely, after: segment.next, limit, aborted }))
     }
 
     fn read(&self, plan: &Plan, position: Offset, bounds: Bounds) -> Result<RecordBatch, LogError> {
         let mut at = plan.at;
-        let mut wanted = bounds.bytes.max(HEADER);
+        let mut wanted = bounds.bytes.min(plan.likely).max(HEADER);
         loop {
             let left = usize::try_from(plan.end.saturating_sub(at)).unwrap_or(usize::MAX);
             let chunk = plan.file.read(at, wanted.min(left)).map_err(|error| failed("read", &plan.path, error).at(&self.name))?;
             if chunk.is_empty() {
                 return Ok(RecordBatchBuilder::new(self.name.clone()).build(plan.after.min(plan.limit).max(position)));
             }
-            let mut walk = Walk { partition: self, plan, chunk: chunk.clone(), at, position, next: position, left: bounds.records, used: 0 };
+            let mut walk = Walk { partition: self, plan, chunk: chunk.clone(), at, position, next: position, most: bounds.records, left: bounds.records, used: 0 };
             let mut builder = RecordBatchBuilder::over(self.name.clone(), chunk);
             let stop = walk.run(&mut builder)?;
             match stop {
@@ -89,7 +95,7 @@ impl Partition {
                 // Nothing in the chunk concerned the reader: go on behind it.
                 Stop::More(_) if walk.next == position => {
                     at += walk.used as u64;
-                    wanted = bounds.bytes.max(HEADER);
+                    wanted = bounds.bytes.min(plan.likely).max(HEADER);
                 }
                 Stop::SegmentEnd => return Ok(builder.build(walk.next.max(plan.after.min(plan.limit)))),
                 Stop::More(_) | Stop::Reached => return Ok(builder.build(walk.next)),
@@ -113,6 +119,7 @@ struct Walk<'a> {
     at: u64,
     position: Offset,
     next: Offset,
+    most: usize,
     left: usize,
     used: usize,
 }
@@ -133,6 +140,10 @@ impl Walk<'_> {
             if frame.next() > self.position {
                 let Some(body) = rest.get(HEADER..frame.length()) else { return Ok(Stop::More(frame.length())) };
                 if self.visible(&frame) {
+                    // What does not fit whole is left for the next fetch, so that its checksum is not computed twice.
+                    if self.left < self.most && frame.records as usize > self.left {
+                        return Ok(Stop::Reached);
+                    }
                     if !frame.holds(body) {
                         return Err(damaged());
                     }

@@ -20,7 +20,7 @@ pub(super) const HEADER: usize = 64;
 pub(super) const RECORD_HEADER: usize = 24;
 /// A frame is closed when its body gets this long or holds this many records, so that a small read is possible.
 pub(super) const FULL_BYTES: usize = 128 << 10;
-pub(super) const FULL_RECORDS: u32 = 1024;
+pub(super) const FULL_RECORDS: u32 = 500;
 const MAGIC: [u8; 4] = *b"Sfrm";
 
 /// What a frame is.

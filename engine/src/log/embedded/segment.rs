@@ -115,6 +115,7 @@ fn header(base: Offset, covers: Offset) -> [u8; SEGMENT_HEADER] {
 }
 
 /// Steps through the frames of a file.
+#[derive(Clone)]
 pub(super) struct Frames {
     file: Arc<dyn StorageFile>,
     at: u64,
