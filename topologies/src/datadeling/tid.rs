@@ -27,6 +27,12 @@ pub fn oslomidnatt(dato: Date) -> Option<Mikros> {
     fra_oslo(dato.at(0, 0, 0, 0))
 }
 
+/// The wall clock in Oslo at an instant.
+#[must_use]
+pub fn oslotid(tid: Mikros) -> DateTime {
+    OSLO.to_datetime(tid.tidspunkt())
+}
+
 /// Reads `2026-01-26T12:43:10.507099366Z`: UTC, 0–9 fraction digits.
 #[must_use]
 pub fn les_instant(tekst: &str) -> Option<Mikros> {
