@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use straum_schemas::datadeling::{
     AntallNokkel, AntallRad, AvtaleId, AvtaleNrRad, AvtaleOppforing, AvtaleRad, BedriftNokkel, Delendring, DodtBrev,
     Innmelding, Kilde, Mikros, OvergangNokkel, Parkert, PersonNokkel, Statusendring, Tilstand,
+    Tiltakstype,
 };
 use straum_topologies::datadeling::dekod::{Dekoder, Kildepost};
 use straum_topologies::datadeling::kjente::Kjente;
@@ -278,16 +279,14 @@ impl Modell {
             .map(|(nokkel, rad)| (*nokkel, (rad.avtaler_paa_tiltak, rad.personer_paa_tiltak)))
             .collect();
         assert_eq!(holdt, talt);
-        for nokkel in self.antall.keys() {
-            let tiltakstype = match nokkel {
-                AntallNokkel::Type(tiltakstype) => Some(*tiltakstype),
-                AntallNokkel::Alle => None,
-            };
+        for tiltakstype in Tiltakstype::ALLE.iter().copied().map(Some).chain([None]) {
+            let nokkel = tiltakstype.map_or(AntallNokkel::Alle, AntallNokkel::Type);
             let fordelt: Vec<_> = sporring::statusfordeling(self.rader(), idag, tiltakstype, false)
                 .into_iter()
                 .map(|linje| (linje.status, i64::try_from(linje.antall).unwrap()))
                 .collect();
-            assert_eq!(self.antall[nokkel].per_status.iter().collect::<Vec<_>>(), fordelt, "{nokkel}");
+            let holdt = self.antall.get(&nokkel).map(|rad| rad.per_status).unwrap_or_default();
+            assert_eq!(holdt.iter().collect::<Vec<_>>(), fordelt, "{nokkel}");
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Deterministic: the same settings give the same bytes. Persons are numbered by month 81–92, which no real person has.
 //! What it does, beside ordinary changes: identical state sent again with another cause; nanoseconds first and the
 //! rounded microseconds later; a new status with sistEndret unchanged; sweeps of PATCH, some of an older state; status that
-//! goes backwards; a creation message without number; old messages without `opphav` and `forkortetGrunn`; keys that are null
+//! goes backwards; changes that are never sent; a creation message without number; old messages without `opphav` and `forkortetGrunn`; keys that are null
 //! or another agreement's; values that are poison or not known; and, if asked for, tombstones.
 
 mod avtale;
@@ -38,6 +38,8 @@ pub struct Innstillinger {
     pub feil_nokkel_promille: u32,
     /// Values that cannot be used.
     pub gift_promille: u32,
+    /// Changes that are never sent.
+    pub tapt_promille: u32,
     /// Values with an unknown kind of measure.
     pub ukjent_promille: u32,
     /// Tombstones: none are sent today.
@@ -56,6 +58,7 @@ impl Default for Innstillinger {
             uten_nokkel_promille: 20,
             feil_nokkel_promille: 1,
             gift_promille: 1,
+            tapt_promille: 10,
             ukjent_promille: 1,
             gravferd_promille: 0,
         }
@@ -121,7 +124,7 @@ impl Generator {
         if self.avtaler.is_empty() || mangler {
             return self.opprett();
         }
-        if self.trekning.en_av(20_000) {
+        if self.trekning.en_av(4_000) {
             self.sveip = Some(0);
         }
         let hvem = self.trekning.under(self.avtaler.len());
@@ -132,6 +135,10 @@ impl Generator {
             self.neste_nr += 1;
         }
         let hendelse = avtale.neste_hendelse(self.naa_nanos, &mut self.trekning);
+        if self.trekning.promille(self.innstillinger.tapt_promille) {
+            *forrige = for_endring;
+            return;
+        }
         self.venter.push_back(avtale.clone());
         if hendelse == Hendelse::Inngaatt || self.trekning.en_av(20) {
             // One command, several messages that differ only in what caused them.
