@@ -89,6 +89,7 @@ pub struct Generator {
     naa_nanos: i64,
     steg_nanos: i64,
     sveip: Option<usize>,
+    har_sveipet: bool,
     neste_nr: i32,
 }
 
@@ -108,6 +109,7 @@ impl Generator {
             naa_nanos: start,
             steg_nanos: (slutt - start) / antall,
             sveip: None,
+            har_sveipet: false,
             neste_nr: 1,
             innstillinger,
         }
@@ -124,8 +126,11 @@ impl Generator {
         if self.avtaler.is_empty() || mangler {
             return self.opprett();
         }
-        if self.trekning.en_av(4_000) {
+        // One sweep a third of the way at least, so that short runs have one too.
+        let forste_sveip = !self.har_sveipet && self.sendt > self.innstillinger.meldinger / 3;
+        if forste_sveip || self.trekning.en_av(4_000) {
             self.sveip = Some(0);
+            self.har_sveipet = true;
         }
         let hvem = self.trekning.under(self.avtaler.len());
         let (Some(avtale), Some(forrige)) = (self.avtaler.get_mut(hvem), self.forrige.get_mut(hvem)) else { return };
