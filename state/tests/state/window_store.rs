@@ -280,7 +280,7 @@ fn restored_from_its_changelog_it_is_the_same() {
     restored.state.flush().unwrap();
     disk.crash();
     let again = start(&disk, &log);
-    for (key, windows) in [("a", 10), ("b", 6)] {
+    for (key, windows) in [("a", 10), ("b", 7)] {
         let expected = task.store.borrow_mut().fetch(key, 0, 1000);
         assert_eq!(expected.split(' ').count(), windows);
         assert_eq!(restored.store.borrow_mut().fetch(key, 0, 1000), expected);
