@@ -177,8 +177,8 @@ mod tests {
     fn process(share: u64, names: &[&'static str]) -> Process {
         let scheduler = FlushScheduler::new(share);
         let flushed = Arc::new(Mutex::new(Vec::new()));
-        let task = |name: &&'static str| Arc::new(Task { name, tail: scheduler.new_tail(), flushed: Arc::clone(&flushed) });
-        let tasks: Vec<Arc<Task>> = names.iter().map(task).collect();
+        let open = |name: &&'static str| Arc::new(Task { name, tail: scheduler.new_tail(), flushed: Arc::clone(&flushed) });
+        let tasks: Vec<Arc<Task>> = names.iter().map(open).collect();
         for task in &tasks {
             let weak: Weak<Task> = Arc::downgrade(task);
             scheduler.register(weak);
@@ -188,8 +188,8 @@ mod tests {
 
     impl Process {
         fn write(&self, name: &str, bytes: u64, now: i64) {
-            let task = self.tasks.iter().find(|task| task.name == name);
-            task.map(|task| self.scheduler.written(&task.tail, bytes, now)).transpose().ok();
+            let written = self.tasks.iter().find(|task| task.name == name);
+            written.map(|task| self.scheduler.written(&task.tail, bytes, now)).transpose().ok();
         }
     }
 

@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn touching_moves_to_the_front_and_leaves_strangers_alone() {
         let mut list = SlotList::new();
-        [5, 7, 9].map(|slot| list.push_back(slot));
+        [5, 7, 9].into_iter().for_each(|slot| list.push_back(slot));
         list.touch(9);
         list.touch(6);
         assert_eq!((order(&list), list.tail()), (vec![9, 5, 7], 7));

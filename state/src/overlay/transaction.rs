@@ -43,8 +43,8 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
         }
         let entries = &mut self.entries;
         let mut order: Vec<(u64, u32)> = self.dirty.iter().map(|slot| (entries.at(*slot).key.leading(), *slot)).collect();
-        let key = |slot: u32| -> &KeyBytes { &entries.at(slot).key };
-        order.sort_unstable_by(|left, right| left.0.cmp(&right.0).then_with(|| key(left.1).cmp(key(right.1))));
+        let key_of = |slot: u32| -> &KeyBytes { &entries.at(slot).key };
+        order.sort_unstable_by(|left, right| left.0.cmp(&right.0).then_with(|| key_of(left.1).cmp(key_of(right.1))));
 
         let header = self.codec.format().header_bytes();
         let mut row = Vec::new();

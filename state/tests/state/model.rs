@@ -68,13 +68,18 @@ pub struct Case {
 }
 
 type Rows = BTreeMap<String, (String, i64)>;
+type Row = (String, String, i64);
+/// Key, what downstream saw last, context.
+type Due = (String, Option<(String, i64)>, Origin);
+/// An open iterator, and what it has yet to give.
+type Open = (StoreIterator<String, String>, std::vec::IntoIter<Row>);
 
 #[derive(Clone, Debug, Default)]
 struct Model {
     rows: Rows,
     written: BTreeSet<String>,
-    /// What downstream has not seen, in order: key, what it saw last, context.
-    dues: Vec<(String, Option<(String, i64)>, Origin)>,
+    /// What downstream has not seen, in order.
+    dues: Vec<Due>,
 }
 
 struct Run<'c> {
@@ -88,7 +93,7 @@ struct Run<'c> {
     model: Model,
     before_record: Model,
     deferred: Option<CommitBatch>,
-    iterators: Vec<(StoreIterator<String, String>, std::vec::IntoIter<(String, String, i64)>)>,
+    iterators: Vec<Open>,
     now: i64,
 }
 
@@ -405,7 +410,7 @@ impl Run<'_> {
         found.map(|(value, timestamp)| if self.case.format == RowFormat::Plain { (value, -1) } else { (value, timestamp) })
     }
 
-    fn all(&self) -> Vec<(String, String, i64)> {
+    fn all(&self) -> Vec<Row> {
         list(&self.model.rows, self.case.format, |_| true)
     }
 
@@ -432,7 +437,7 @@ impl Model {
     }
 }
 
-fn list(rows: &Rows, format: RowFormat, keep: impl Fn(&str) -> bool) -> Vec<(String, String, i64)> {
+fn list(rows: &Rows, format: RowFormat, keep: impl Fn(&str) -> bool) -> Vec<Row> {
     let timestamp = |timestamp: i64| if format == RowFormat::Plain { -1 } else { timestamp };
     rows.iter().filter(|(key, _)| keep(key)).map(|(key, (value, at))| (key.clone(), value.clone(), timestamp(*at))).collect()
 }

@@ -61,10 +61,6 @@ impl Clock {
         Self(Arc::new(AtomicI64::new(now)))
     }
 
-    pub fn set(&self, now: i64) {
-        self.0.store(now, Ordering::Relaxed);
-    }
-
     pub fn source(&self) -> WallClock {
         let now = Arc::clone(&self.0);
         Arc::new(move || now.load(Ordering::Relaxed))
