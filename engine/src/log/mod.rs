@@ -6,6 +6,7 @@
 
 mod batch;
 mod error;
+pub mod kafka;
 
 pub use batch::{encode_header, HeaderView, LogRecord, OutputBatch, OutputMark, OutputRecord, RecordBatch, RecordBatchBuilder};
 pub use error::{LogError, LogErrorKind};
