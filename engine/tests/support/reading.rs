@@ -111,6 +111,18 @@ pub fn read_on(consumer: &mut dyn Consumer, partition: &TopicPartition, until: O
     rows
 }
 
+/// The end of a partition once all transactions in it are over. A commit or an abort has returned before its marker is
+/// written.
+pub fn settled_end(log: &dyn Log, partition: &TopicPartition) -> Offset {
+    let mut consumer = consumer(log, Isolation::ReadCommitted);
+    consumer.assign(&[(partition.clone(), StartOffset::Beginning)]).unwrap();
+    wait_for(&format!("the transactions in {partition} to be over"), || {
+        consumer.poll(Duration::from_millis(50), &mut Vec::new()).unwrap();
+        let (_, end) = log.offsets(partition).unwrap();
+        (consumer.position(partition) == Some(end)).then_some(end)
+    })
+}
+
 /// The values alone.
 pub fn shown(rows: &[(Offset, Row)]) -> Vec<&str> {
     rows.iter().map(|(_, row)| row.value.as_deref().unwrap_or_default()).collect()

@@ -19,9 +19,6 @@ use super::topics::Topics;
 /// between two.
 const RECORDS_A_POLL: usize = 1024;
 
-/// librdkafka's offset for "the oldest there is".
-const BEGINNING: Offset = rdkafka::bindings::RD_KAFKA_OFFSET_BEGINNING as Offset;
-
 /// A consumer of Kafka. It is a member of no group and commits nothing.
 #[derive(Debug)]
 pub(super) struct KafkaConsumer {
@@ -50,52 +47,53 @@ impl KafkaConsumer {
         })
     }
 
-    /// The offset to give to librdkafka, and the position as far as it is known. The end is looked up now, so that what
-    /// is written after this call is delivered.
-    fn start(&self, partition: &TopicPartition, start: StartOffset) -> Result<(Offset, Option<Offset>), LogError> {
+    /// Where to start. Beginning and end are looked up now: what is written after this call is delivered, the position is
+    /// known at once, and librdkafka's own look-up comes with half a second's delay.
+    fn start(&self, partition: &TopicPartition, start: StartOffset) -> Result<Offset, LogError> {
+        let ask = || {
+            let client = self.reader.client();
+            let answer = client.query_watermarks(&partition.topic, partition.partition, self.request_timeout);
+            answer.map_err(|error| errors::of_call("asking for the offsets", error).at(partition))
+        };
         match start {
-            StartOffset::Beginning => Ok((BEGINNING, None)),
             StartOffset::At(offset) if offset < 0 => {
                 Err(LogError::new(LogErrorKind::Invalid, "an offset is not negative").at(partition).at_offset(offset))
             }
-            StartOffset::At(offset) => Ok((offset, Some(offset))),
-            StartOffset::End => {
-                let client = self.reader.client();
-                let (_, end) = client
-                    .query_watermarks(&partition.topic, partition.partition, self.request_timeout)
-                    .map_err(|error| errors::of_call("asking for the end", error).at(partition))?;
-                Ok((end, Some(end)))
-            }
+            StartOffset::At(offset) => Ok(offset),
+            StartOffset::Beginning => ask().map(|(oldest, _)| oldest),
+            StartOffset::End => ask().map(|(_, end)| end),
         }
     }
 
-    fn remove(&self, slots: &[Slot]) -> Result<(), LogError> {
-        if slots.is_empty() {
+    /// Starts fetching partitions at their positions.
+    fn fetch<'a>(&self, slots: impl Iterator<Item = &'a Slot>) -> Result<(), LogError> {
+        let starts = list(slots.map(|slot| (&slot.partition, slot.position)))?;
+        if starts.count() == 0 {
             return Ok(());
         }
-        // librdkafka remembers that a partition was paused, even through an assignment.
-        let paused = list(slots.iter().filter(|slot| slot.paused).map(|slot| (&slot.partition, None)))?;
-        let removed = list(slots.iter().map(|slot| (&slot.partition, None)))?;
-        self.reader.resume(&paused).map_err(|error| errors::of_call("resuming partitions", error))?;
-        self.reader.unassign(&removed).map_err(|error| errors::of_call("taking partitions away", error))
+        self.reader.assign(&starts).map_err(|error| errors::of_call("assigning partitions", error))
     }
 
-    fn set_paused(&mut self, partitions: &[TopicPartition], paused: bool) -> Result<(), LogError> {
-        let mut changed = Vec::new();
+    /// Stops fetching partitions, and drops what was fetched of them.
+    fn stop<'a>(&self, slots: impl Iterator<Item = &'a Slot>) -> Result<(), LogError> {
+        let stopped = list(slots.map(|slot| (&slot.partition, None)))?;
+        if stopped.count() == 0 {
+            return Ok(());
+        }
+        self.reader.unassign(&stopped).map_err(|error| errors::of_call("taking partitions away", error))
+    }
+
+    /// The assigned ones of `partitions` that are not yet as wanted.
+    fn to_change(&self, partitions: &[TopicPartition], paused: bool) -> Vec<&Slot> {
+        partitions.iter().filter_map(|partition| self.slots.get(partition)).filter(|slot| slot.paused != paused).collect()
+    }
+
+    fn mark(&mut self, partitions: &[TopicPartition], paused: bool) {
         for partition in partitions {
-            if let Some(slot) = self.slots.get_mut(partition)
-                && slot.paused != paused
-            {
+            if let Some(slot) = self.slots.get_mut(partition) {
                 slot.paused = paused;
-                changed.push(partition);
             }
         }
-        if changed.is_empty() {
-            return Ok(());
-        }
-        let changed = list(changed.into_iter().map(|partition| (partition, None)))?;
-        let result = if paused { self.reader.pause(&changed) } else { self.reader.resume(&changed) };
-        result.map_err(|error| errors::of_call(if paused { "pausing partitions" } else { "resuming partitions" }, error))
     }
 }
 
@@ -111,32 +109,38 @@ impl Consumer for KafkaConsumer {
         let stays = |slot: &Slot, start: &StartOffset| !slot.failed && slot.position.is_some_and(|position| *start == StartOffset::At(position));
         let mut added = Vec::new();
         for (partition, start) in partitions {
-            if !self.slots.get(partition).is_some_and(|slot| stays(slot, start)) {
-                let (offset, position) = self.start(partition, *start)?;
-                added.push((Slot::new(partition.clone(), position)?, offset));
+            let before = self.slots.get(partition);
+            if !before.is_some_and(|slot| stays(slot, start)) {
+                let mut slot = Slot::new(partition.clone(), Some(self.start(partition, *start)?))?;
+                slot.failed_before = before.filter(|slot| slot.failed).and_then(|slot| slot.position);
+                added.push(slot);
             }
         }
         // Nothing has been changed so far, and nothing below fails for reasons of the cluster.
-        let moved: BTreeSet<TopicPartition> = added.iter().map(|(slot, _)| slot.partition.clone()).collect();
+        let moved: BTreeSet<&TopicPartition> = added.iter().map(|slot| &slot.partition).collect();
         let (kept, removed): (Vec<Slot>, Vec<Slot>) = std::mem::take(&mut self.slots)
             .into_slots()
             .partition(|slot| seen.contains(&slot.partition) && !moved.contains(&slot.partition));
         self.failures.retain(|failure| failure.partition().is_none_or(|partition| kept.iter().any(|slot| slot.partition == *partition)));
-        self.remove(&removed)?;
-        if !added.is_empty() {
-            let starts = list(added.iter().map(|(slot, offset)| (&slot.partition, Some(*offset))))?;
-            self.reader.assign(&starts).map_err(|error| errors::of_call("assigning partitions", error))?;
-        }
-        self.slots = Slots::new(kept.into_iter().chain(added.into_iter().map(|(slot, _)| slot)).collect());
+        self.stop(removed.iter().filter(|slot| !slot.paused))?;
+        self.fetch(added.iter())?;
+        self.slots = Slots::new(kept.into_iter().chain(added).collect());
         Ok(())
     }
 
+    // librdkafka's own pause goes on where it believes the reader to stand, which its batch call miscounts at the end of a
+    // partition. Taking the partition away and giving it back at our own position does the same, and is right.
+
     fn pause(&mut self, partitions: &[TopicPartition]) -> Result<(), LogError> {
-        self.set_paused(partitions, true)
+        self.stop(self.to_change(partitions, true).into_iter())?;
+        self.mark(partitions, true);
+        Ok(())
     }
 
     fn resume(&mut self, partitions: &[TopicPartition]) -> Result<(), LogError> {
-        self.set_paused(partitions, false)
+        self.fetch(self.to_change(partitions, false).into_iter())?;
+        self.mark(partitions, false);
+        Ok(())
     }
 
     fn poll(&mut self, timeout: Duration, batches: &mut Vec<RecordBatch>) -> Result<(), LogError> {
@@ -208,6 +212,8 @@ fn failure(code: Code, message: &Message<'_>, slot: Option<&mut Slot>) -> Option
             tracing::warn!(target: "straum::kafka", code = ?code, reason = error.message, "reading is disturbed");
             None
         }
+        // Told already.
+        (LogErrorKind::OffsetOutOfRange, Some(slot)) if slot.failed || slot.failed_before.is_some_and(|offset| offset == message.offset()) => None,
         (kind, Some(slot)) => {
             slot.failed = kind == LogErrorKind::OffsetOutOfRange;
             let failure = errors::of_call("reading", error).at(&slot.partition);

@@ -6,7 +6,7 @@
 //! means ([`errors`]), where a partition stands ([`slots`]), when a transaction is over ([`producer`]).
 //!
 //! What differs from Kafka Streams' own clients: a record's timestamp of 0 is written as 1 ms, since librdkafka takes 0
-//! for "now"; pausing a partition drops what was fetched of it, so prefer not to poll over pausing for a moment.
+//! for "now"; pausing a partition drops what was fetched of it, so rather hold records back than pause for a moment.
 
 mod admin;
 mod block_on;

@@ -106,6 +106,17 @@ impl KafkaProducer {
         self.delivered()
     }
 
+    /// Lets records reach their partitions although they are to be aborted. An abort that overtakes the registration of the
+    /// transaction's first partition, which the coordinator puts off while the markers of the transaction before are
+    /// written, is answered with `INVALID_TXN_STATE`, and the producer is lost.
+    fn deliver_before_abort(&mut self) -> Result<(), LogError> {
+        let deadline = Instant::now() + self.delivery_timeout;
+        while Instant::now() < deadline && self.delivered().is_ok() && !self.sender.flush(SLICE) {
+            self.check()?;
+        }
+        Ok(())
+    }
+
     /// The first delivery that failed, as an error.
     fn delivered(&self) -> Result<(), LogError> {
         self.sender.deliveries(|deliveries| {
@@ -287,7 +298,9 @@ impl Producer for KafkaProducer {
             return Ok(());
         }
         self.in_transaction()?;
-        self.sender.purge_queue();
+        self.deliver_before_abort()?;
+        // librdkafka drops what is still queued (a purge of our own would leave gaps in the sequence numbers) and waits for
+        // what is on its way, whose reports it serves itself.
         let patience = self.outcome_timeout + self.delivery_timeout;
         self.repeat("aborting the transaction", patience, |sender, slice| sender.abort_transaction(slice)).map_err(give_up(LogErrorKind::Fatal))?;
         self.sender.deliveries(super::deliveries::Deliveries::forget_failure);

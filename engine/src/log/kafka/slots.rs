@@ -24,6 +24,8 @@ pub(super) struct Slot {
     pub(super) paused: bool,
     /// Reading it failed; it delivers nothing until it is assigned again.
     pub(super) failed: bool,
+    /// Where reading it failed in the assignment before this one: librdkafka may tell of that once more.
+    pub(super) failed_before: Option<Offset>,
     building: Building,
 }
 
@@ -40,7 +42,16 @@ impl Slot {
     pub(super) fn new(partition: TopicPartition, position: Option<Offset>) -> Result<Self, LogError> {
         let c_topic = CString::new(&*partition.topic)
             .map_err(|_| LogError::new(LogErrorKind::UnknownTopic, "a topic's name holds no zero byte").at(&partition))?;
-        Ok(Self { partition, c_topic, position, end_seen: None, paused: false, failed: false, building: Building::default() })
+        let building = Building::default();
+        Ok(Self { partition, c_topic, position, end_seen: None, paused: false, failed: false, failed_before: None, building })
+    }
+
+    /// Takes over what librdkafka says of the position, which passes over markers that were not delivered. Its batch call
+    /// counts the event of an end like a record: one past an end that was seen it may be wrong, and the next end tells.
+    fn passed(&mut self, position: Offset) {
+        if !self.failed && self.end_seen.is_none_or(|end| position != end + 1) {
+            self.advance(position);
+        }
     }
 
     fn advance(&mut self, position: Offset) {
@@ -173,8 +184,11 @@ impl Slots {
         for (index, position) in touched.iter().zip(found) {
             let Some(slot) = self.slots.get_mut(*index) else { continue };
             let before = slot.position;
-            for reached in [slot.end_seen, position].into_iter().flatten() {
-                slot.advance(reached);
+            if let Some(end) = slot.end_seen {
+                slot.advance(end);
+            }
+            if let Some(position) = position {
+                slot.passed(position);
             }
             if slot.building.batch.is_none()
                 && let (Some(before), Some(now)) = (before, slot.position)

@@ -84,18 +84,6 @@ impl Reader {
         unsafe { by_object(sys::rd_kafka_incremental_unassign(self.client.pointer(), removed.ptr())) }
     }
 
-    /// Stops fetching.
-    pub(in crate::log::kafka) fn pause(&self, partitions: &TopicPartitionList) -> Result<(), CallError> {
-        // SAFETY: live handle and list.
-        by_code(unsafe { sys::rd_kafka_pause_partitions(self.client.pointer(), partitions.ptr()) })
-    }
-
-    /// Goes on fetching.
-    pub(in crate::log::kafka) fn resume(&self, partitions: &TopicPartitionList) -> Result<(), CallError> {
-        // SAFETY: live handle and list.
-        by_code(unsafe { sys::rd_kafka_resume_partitions(self.client.pointer(), partitions.ptr()) })
-    }
-
     /// Fills in the next offset of each partition, past transaction markers; `INVALID_OFFSET` where nothing was read.
     pub(in crate::log::kafka) fn positions(&self, partitions: &TopicPartitionList) {
         // SAFETY: live handle and list. The call fails for no partition list.

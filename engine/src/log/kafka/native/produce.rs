@@ -123,12 +123,6 @@ impl Sender {
         // SAFETY: the handle is live; reports go to `on_delivery` on this thread.
         by_code(unsafe { sys::rd_kafka_flush(self.client.pointer(), milliseconds(timeout)) }).is_ok()
     }
-
-    /// Drops what is queued but not sent; its reports say so.
-    pub(in crate::log::kafka) fn purge_queue(&mut self) {
-        // SAFETY: the handle is live, and the flag is one that librdkafka knows.
-        unsafe { sys::rd_kafka_purge(self.client.pointer(), sys::RD_KAFKA_PURGE_F_QUEUE) };
-    }
 }
 
 impl Drop for Sender {
