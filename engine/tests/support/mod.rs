@@ -1,6 +1,6 @@
 //! What the live tests share.
 
-#![allow(dead_code, unused_imports, unused_macros, reason = "each test binary uses its part")]
+#![allow(dead_code, unreachable_pub, unused_imports, unused_macros, reason = "each test binary uses its part")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 pub mod broker;
