@@ -131,6 +131,12 @@ impl RecordBatchBuilder {
         Self { partition, data: Vec::new(), shared: None, records: Vec::new() }
     }
 
+    /// An empty batch of `partition` with room for so many records and bytes.
+    #[must_use]
+    pub fn with_capacity(partition: TopicPartition, records: usize, bytes: usize) -> Self {
+        Self { partition, data: Vec::with_capacity(bytes), shared: None, records: Vec::with_capacity(records) }
+    }
+
     /// A batch over `data`, which holds the records' bytes already.
     #[must_use]
     pub fn over(partition: TopicPartition, data: Bytes) -> Self {

@@ -7,6 +7,7 @@
 mod batch;
 pub mod embedded;
 mod error;
+pub mod kafka;
 pub mod partitioner;
 
 pub use batch::{encode_header, HeaderView, LogRecord, OutputBatch, OutputMark, OutputRecord, RecordBatch, RecordBatchBuilder};

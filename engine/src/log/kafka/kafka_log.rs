@@ -1,0 +1,88 @@
+//! The log on Kafka, shared by all threads of a process.
+
+use std::sync::Arc;
+
+use crate::log::{
+    CommittedOffset, Consumer, ConsumerOptions, GroupMembership, Log, LogError, LogErrorKind, Offset, Producer, ProducerOptions, TopicPartition,
+    TopicSpec,
+};
+
+use super::admin::Admin;
+use super::consumer::KafkaConsumer;
+use super::native::{Client, Role};
+use super::offsets::Offsets;
+use super::options::KafkaOptions;
+use super::producer::KafkaProducer;
+use super::settings;
+use super::topics::Topics;
+
+/// A cluster of Apache Kafka as a [`Log`].
+#[derive(Debug)]
+pub struct KafkaLog {
+    options: KafkaOptions,
+    topics: Arc<Topics>,
+    offsets: Offsets,
+    admin: Admin,
+}
+
+impl KafkaLog {
+    /// Connects to a cluster, and asks it one question to know that it answers.
+    ///
+    /// # Errors
+    /// [`LogErrorKind::Invalid`] for a setting that librdkafka or the engine refuses; [`LogErrorKind::Retriable`] when no
+    /// broker answers in time; [`LogErrorKind::Unauthorized`] when it does not let us in.
+    pub fn connect(options: KafkaOptions) -> Result<Self, LogError> {
+        settings::check(&options)?;
+        let client = Client::new(Role::Consumer, &settings::of_inquirer(&options))
+            .map_err(|reason| LogError::new(LogErrorKind::Invalid, format!("making the client failed: {reason}")))?;
+        let topics = Arc::new(Topics::new(client, options.request_timeout));
+        topics.names()?;
+        Ok(Self { admin: Admin::new(&options)?, offsets: Offsets::new(options.clone()), topics, options })
+    }
+}
+
+impl Log for KafkaLog {
+    fn partitions(&self, topic: &str) -> Result<Option<u32>, LogError> {
+        self.topics.partitions(topic)
+    }
+
+    fn topics(&self) -> Result<Vec<String>, LogError> {
+        self.topics.names()
+    }
+
+    fn create_topic(&self, topic: &TopicSpec) -> Result<(), LogError> {
+        let created = self.admin.create_topic(topic)?;
+        self.topics.await_leaders(&topic.name)?;
+        match self.topics.partitions(&topic.name)? {
+            Some(count) if !created && count != topic.partitions => Err(LogError::new(
+                LogErrorKind::Invalid,
+                format!("topic {:?} exists with {count} partitions, expected {}", topic.name, topic.partitions),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn consumer(&self, options: &ConsumerOptions) -> Result<Box<dyn Consumer>, LogError> {
+        Ok(Box::new(KafkaConsumer::new(&self.options, options, Arc::clone(&self.topics))?))
+    }
+
+    fn producer(&self, options: &ProducerOptions) -> Result<Box<dyn Producer>, LogError> {
+        Ok(Box::new(KafkaProducer::new(&self.options, options, Arc::clone(&self.topics))?))
+    }
+
+    fn committed(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<Option<CommittedOffset>>, LogError> {
+        self.offsets.committed(group, partitions)
+    }
+
+    fn commit_offsets(&self, membership: &GroupMembership, offsets: &[CommittedOffset]) -> Result<(), LogError> {
+        self.offsets.commit(membership, offsets)
+    }
+
+    fn offsets(&self, partition: &TopicPartition) -> Result<(Offset, Offset), LogError> {
+        self.topics.offsets(partition)
+    }
+
+    fn delete_records(&self, before: &[(TopicPartition, Offset)]) -> Result<(), LogError> {
+        self.admin.delete_records(before)
+    }
+}

@@ -1,0 +1,121 @@
+//! What is Kafka's own in the log on Kafka, on a real broker.
+
+mod support;
+
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use straum::log::kafka::{KafkaLog, KafkaOptions};
+use straum::log::{CommittedOffset, GroupMembership, HeaderView, Isolation, Log, LogErrorKind, OutputBatch, StartOffset};
+use support::broker::Broker;
+use support::reading::{at, batch, commit, consumer, producer, read, row, settled_end, shown, topic, values, write};
+
+static KAFKA: LazyLock<(Broker, KafkaLog)> = LazyLock::new(|| {
+    let broker = Broker::start("log-client");
+    let log = KafkaLog::connect(KafkaOptions::new(broker.bootstrap(), "client")).expect("the broker has answered before");
+    (broker, log)
+});
+
+fn kafka() -> &'static KafkaLog {
+    &KAFKA.1
+}
+
+#[test]
+fn an_unknown_members_offsets_end_the_transaction_and_not_the_producer() {
+    let partition = at(&topic(kafka(), "client-member", 1), 0);
+    let offset = [CommittedOffset { partition: partition.clone(), offset: 1, metadata: String::new() }];
+    let stranger = GroupMembership { group: "client-member".to_owned(), member: Some(("nobody".to_owned(), 3)) };
+    let mut producer = producer(kafka(), Some("client-member"));
+    producer.begin().unwrap();
+    write(producer.as_mut(), &partition, &values(&["by a stranger"]));
+    let error = producer.send_offsets(&stranger, &offset).unwrap_err();
+    assert_eq!(error.kind(), LogErrorKind::Abortable, "{error}");
+    producer.abort().unwrap();
+    commit(producer.as_mut(), &partition, &values(&["by us"]));
+    let end = settled_end(kafka(), &partition);
+    assert_eq!(shown(&read(kafka(), Isolation::ReadCommitted, &partition, end)), ["by us"]);
+    assert_eq!(kafka().committed("client-member", &[partition]).unwrap(), [None]);
+}
+
+#[test]
+fn the_first_millisecond_is_the_oldest_timestamp_that_can_be_written() {
+    let partition = at(&topic(kafka(), "client-timestamps", 1), 0);
+    let mut producer = producer(kafka(), None);
+    write(producer.as_mut(), &partition, &[row(0, None, Some("zero"), &[])]);
+    let refused = producer.send(&batch(&partition, &[row(-1, None, Some("before time"), &[])])).unwrap_err();
+    assert_eq!((refused.kind(), refused.record()), (LogErrorKind::Invalid, Some(0)));
+    let rows = read(kafka(), Isolation::ReadCommitted, &partition, 1);
+    assert_eq!(rows.first().map(|(_, row)| row.timestamp), Some(1));
+}
+
+#[test]
+fn a_setting_that_librdkafka_does_not_know_is_named() {
+    let broker = KAFKA.0.bootstrap();
+    for (name, value) in [("no.such.setting", "1"), ("fetch.wait.max.ms", "soon")] {
+        let error = KafkaLog::connect(KafkaOptions::new(broker, "client").with(name, value)).unwrap_err();
+        assert_eq!(error.kind(), LogErrorKind::Invalid);
+        assert!(error.to_string().contains(name), "{error}");
+    }
+}
+
+#[test]
+fn no_broker_is_worth_another_try() {
+    let options = KafkaOptions { request_timeout: Duration::from_millis(300), ..KafkaOptions::new("127.0.0.1:1", "client") };
+    assert_eq!(KafkaLog::connect(options).unwrap_err().kind(), LogErrorKind::Retriable);
+}
+
+#[test]
+fn an_open_transaction_keeps_the_groups_offsets_unknown() {
+    let partition = at(&topic(kafka(), "client-unstable", 1), 0);
+    let impatient = KafkaOptions { request_timeout: Duration::from_secs(3), ..KafkaOptions::new(KAFKA.0.bootstrap(), "client") };
+    let impatient = KafkaLog::connect(impatient).unwrap();
+    let group = GroupMembership { group: "client-unstable".to_owned(), member: None };
+    let offset = CommittedOffset { partition: partition.clone(), offset: 4, metadata: String::new() };
+    let mut producer = producer(kafka(), Some("client-unstable"));
+    producer.begin().unwrap();
+    producer.send_offsets(&group, std::slice::from_ref(&offset)).unwrap();
+    let error = impatient.committed("client-unstable", std::slice::from_ref(&partition)).unwrap_err();
+    assert_eq!(error.kind(), LogErrorKind::Retriable, "{error}");
+    producer.commit().unwrap();
+    assert_eq!(kafka().committed("client-unstable", &[partition]).unwrap(), [Some(offset)]);
+}
+
+/// Printed, not asserted: `cargo test … -- --nocapture throughput`.
+#[test]
+fn throughput_of_writing_in_transactions_and_of_reading() {
+    let topic = topic(kafka(), "client-throughput", 4);
+    let (count, value) = (1_000_000_u32, [b'v'; 100]);
+    let mut output = OutputBatch::new();
+    let number = output.topic(&topic);
+    let mut writer = producer(kafka(), Some("client-throughput"));
+    let start = Instant::now();
+    let mut commits = 0;
+    for first in (0..count).step_by(50_000) {
+        writer.begin().unwrap();
+        for some in (first..first + 50_000).step_by(1_000) {
+            output.clear();
+            for key in some..some + 1_000 {
+                output.push(number, key % 4, 1_000, Some(&key.to_be_bytes()), Some(&value), HeaderView::new(&[]));
+            }
+            writer.send(&output).unwrap();
+        }
+        writer.commit().unwrap();
+        commits += 1;
+    }
+    let written = start.elapsed();
+
+    let mut reader = consumer(kafka(), Isolation::ReadCommitted);
+    let partitions: Vec<_> = (0..4).map(|partition| (at(&topic, partition), StartOffset::Beginning)).collect();
+    reader.assign(&partitions).unwrap();
+    let (start, mut records, mut polls, mut batches) = (Instant::now(), 0, 0, Vec::new());
+    while records < count as usize {
+        reader.poll(Duration::from_millis(100), &mut batches).unwrap();
+        records += batches.iter().map(|batch| batch.len()).sum::<usize>();
+        polls += 1;
+        batches.clear();
+    }
+    let read = start.elapsed();
+    let rate = |elapsed: Duration| f64::from(count) / elapsed.as_secs_f64() / 1_000.0;
+    println!("{count} records of 104 bytes, 4 partitions: written {:.0} k/s in {commits} transactions, read {:.0} k/s in {polls} polls", rate(written), rate(read));
+    assert_eq!(records, count as usize);
+}
