@@ -4,10 +4,12 @@ import static straum.oracle.fixtures.Json.array;
 import static straum.oracle.fixtures.Json.object;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Random;
 import java.util.Set;
+import java.util.function.Consumer;
 
 /** Grows one random graph: sources first, then operators on what there is until one path is deep enough, then sinks. */
 final class GraphGenerator {
@@ -165,7 +167,7 @@ final class GraphGenerator {
 
     private void binary(final String op, final Handle from, final Handle with, final Kind result, final Object... fields) {
         final List<Object> all = new ArrayList<>(List.of("with", with.id()));
-        all.addAll(java.util.Arrays.asList(fields));
+        all.addAll(Arrays.asList(fields));
         used.add(with.id());
         add(op, result, Math.max(from.depth(), with.depth()) + 1, from, all.toArray());
     }
@@ -173,7 +175,7 @@ final class GraphGenerator {
     private String add(final String op, final Kind result, final int depth, final Handle from, final Object... fields) {
         final String id = name("n");
         final List<Object> all = new ArrayList<>(List.of("id", id, "from", from.id()));
-        all.addAll(java.util.Arrays.asList(fields));
+        all.addAll(Arrays.asList(fields));
         sketch.node(op, all.toArray());
         used.add(from.id());
         handles.add(new Handle(id, result, depth));
@@ -262,7 +264,7 @@ final class GraphGenerator {
     // ---- choices ----
 
     /** Does something with another handle of a kind, or nothing when there is none. */
-    private void other(final Handle than, final Kind kind, final java.util.function.Consumer<Handle> action) {
+    private void other(final Handle than, final Kind kind, final Consumer<Handle> action) {
         final List<Handle> candidates = handles.stream().filter(handle -> handle.kind() == kind && !handle.equals(than)).toList();
         if (!candidates.isEmpty()) {
             action.accept(candidates.get(random.nextInt(candidates.size())));
