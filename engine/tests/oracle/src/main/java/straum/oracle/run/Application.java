@@ -10,7 +10,7 @@ import straum.oracle.language.Interpreter;
 
 /** Starts a Kafka Streams application, waits until it has nothing left to do, and closes it. */
 final class Application {
-    private static final Duration PATIENCE = Duration.ofMinutes(5);
+    private static final Duration PATIENCE = Duration.ofMinutes(10);
     private static final long POLL_MILLIS = 50;
 
     private Application() {
@@ -26,6 +26,9 @@ final class Application {
                     throw new IllegalStateException(run.name() + ": not done after " + PATIENCE + ", state " + streams.state());
                 }
                 TimeUnit.MILLISECONDS.sleep(POLL_MILLIS);
+            }
+            if (broker.committed(run.applicationId(), run.topology()) != before) {
+                throw new IllegalStateException(run.name() + ": committed before the end, so its outputs prove nothing");
             }
             streams.close(CloseOptions.groupMembershipOperation(CloseOptions.GroupMembershipOperation.LEAVE_GROUP));
         }

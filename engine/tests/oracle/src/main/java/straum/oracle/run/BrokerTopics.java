@@ -36,13 +36,15 @@ import straum.oracle.fixtures.Step.Send;
 /** The live broker's side of a cached run: its topics, what is in them, how far the application has come. */
 public final class BrokerTopics implements AutoCloseable {
     private static final String REPARTITION = "-repartition";
+    private static final int PATIENT_MILLIS = 10 * 60 * 1000;
 
     private final String bootstrap;
     private final Admin admin;
 
     public BrokerTopics(final String bootstrap) {
         this.bootstrap = bootstrap;
-        this.admin = Admin.create(Map.of("bootstrap.servers", bootstrap));
+        this.admin = Admin.create(Map.of(
+            "bootstrap.servers", bootstrap, "default.api.timeout.ms", PATIENT_MILLIS, "request.timeout.ms", PATIENT_MILLIS));
     }
 
     String bootstrap() {
@@ -66,6 +68,8 @@ public final class BrokerTopics implements AutoCloseable {
     void send(final List<Step> steps) throws Exception {
         final Properties properties = new Properties();
         properties.put(ProducerConfig.BOOTSTRAP_SERVERS_CONFIG, bootstrap);
+        properties.put(ProducerConfig.DELIVERY_TIMEOUT_MS_CONFIG, PATIENT_MILLIS);
+        properties.put(ProducerConfig.MAX_BLOCK_MS_CONFIG, PATIENT_MILLIS);
         try (KafkaProducer<String, String> producer = new KafkaProducer<>(properties, new StringSerializer(), new StringSerializer())) {
             final List<Future<?>> sent = new ArrayList<>();
             for (final Step step : steps) {
@@ -114,6 +118,7 @@ public final class BrokerTopics implements AutoCloseable {
     private List<ConsumerRecord<byte[], byte[]>> read(final String topic) throws Exception {
         final Map<String, Object> properties = new HashMap<>();
         properties.put(ConsumerConfig.BOOTSTRAP_SERVERS_CONFIG, bootstrap);
+        properties.put(ConsumerConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, PATIENT_MILLIS);
         final TopicPartition partition = new TopicPartition(topic, 0);
         final long end = endOffsets(Set.of(topic)).get(topic);
         final List<ConsumerRecord<byte[], byte[]>> records = new ArrayList<>();

@@ -16,6 +16,7 @@ import straum.oracle.language.Interpreter;
 /** One topology on a live broker, one partition a topic, at-least-once, with caching and a single commit: the one at close. */
 public record CachedRun(String name, String applicationId, long cacheBytes, JsonNode topology, List<Step> steps) {
     private static final String NEVER_MILLIS = Long.toString(24L * 60 * 60 * 1000);
+    private static final String PATIENT_MILLIS = Long.toString(10L * 60 * 1000);
     private static final int MOST_STARTS = 6;
 
     /**
@@ -50,6 +51,11 @@ public record CachedRun(String name, String applicationId, long cacheBytes, Json
         properties.put(StreamsConfig.REPARTITION_PURGE_INTERVAL_MS_CONFIG, NEVER_MILLIS);
         properties.put(StreamsConfig.producerPrefix(ProducerConfig.LINGER_MS_CONFIG), 0);
         properties.put(StreamsConfig.mainConsumerPrefix(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG), "earliest");
+        // A busy machine must not look like a dead member: a rebalance would commit before the end.
+        properties.put(StreamsConfig.mainConsumerPrefix(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG), PATIENT_MILLIS);
+        properties.put(StreamsConfig.mainConsumerPrefix(ConsumerConfig.MAX_POLL_INTERVAL_MS_CONFIG), PATIENT_MILLIS);
+        properties.put(StreamsConfig.TASK_TIMEOUT_MS_CONFIG, PATIENT_MILLIS);
+        properties.put(StreamsConfig.producerPrefix(ProducerConfig.DELIVERY_TIMEOUT_MS_CONFIG), PATIENT_MILLIS);
         return properties;
     }
 }
