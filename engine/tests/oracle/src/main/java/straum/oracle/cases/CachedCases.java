@@ -17,7 +17,7 @@ import straum.oracle.run.CachedRun;
  */
 public final class CachedCases {
     private static final long LARGE = 10L * 1024 * 1024;
-    private static final long SMALL = 1_200;
+    private static final long SMALL = 400;
     private static final int RECORDS = 300;
     private static final JsonNode BUCKET = fn("bucket", "of", "value", "n", 5);
     private static final JsonNode CONCAT = fn("concat", "n", 24);

@@ -62,7 +62,9 @@ public final class BrokerTopics implements AutoCloseable {
             }
         }));
         topics.removeIf(topic -> topic.endsWith(REPARTITION));
-        admin.createTopics(topics.stream().map(topic -> new NewTopic(topic, 1, (short) 1)).toList()).all().get();
+        // Without this the broker would delete records for their timestamps of long ago, inputs and outputs alike.
+        final Map<String, String> keepForEver = Map.of("retention.ms", "-1");
+        admin.createTopics(topics.stream().map(topic -> new NewTopic(topic, 1, (short) 1).configs(keepForEver)).toList()).all().get();
     }
 
     void send(final List<Step> steps) throws Exception {

@@ -35,7 +35,17 @@ public record CachedRun(String name, String applicationId, long cacheBytes, Json
         } while (broker.pending(applicationId, topology) > 0);
         final Recording recording = new Recording(topology, applicationId);
         broker.record(applicationId, topology, recording);
+        requireOutputs(recording);
         return Fixture.ran(name, applicationId, cacheBytes, topology, steps, recording).put("starts", starts);
+    }
+
+    /** Every run here writes something; an empty output would be a fault of the oracle. */
+    private void requireOutputs(final Recording recording) {
+        for (final JsonNode node : topology) {
+            if (node.get("op").asText().equals("to") && recording.count(node.get("topic").asText()) == 0) {
+                throw new IllegalStateException(name + ": nothing arrived in " + node.get("topic").asText());
+            }
+        }
     }
 
     private Properties configuration(final String bootstrap, final Path stateFolder) {
