@@ -7,6 +7,7 @@ pub mod dsl;
 mod error;
 pub mod log;
 pub mod processor;
+pub mod query;
 pub mod runtime;
 pub mod serde;
 pub mod testing;

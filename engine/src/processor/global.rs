@@ -37,6 +37,22 @@ impl<K: 'static, V: 'static> GlobalView<K, V> {
         self.view.range(None, None)
     }
 
+    /// The rows with `from <= key <= to`, by serialised key.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn range(&self, from: Option<&K>, to: Option<&K>) -> Result<ViewIterator<K, V>, StateError> {
+        self.view.range(from, to)
+    }
+
+    /// The rows whose serialised key begins with `prefix`.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn prefix_scan(&self, prefix: &[u8]) -> Result<ViewIterator<K, V>, StateError> {
+        Ok(self.view.prefix_scan_bytes(prefix))
+    }
+
     /// About how many rows there are.
     #[must_use]
     pub fn approximate_count(&self) -> u64 {

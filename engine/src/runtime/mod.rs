@@ -11,10 +11,13 @@ pub(crate) mod idle;
 pub(crate) mod internal_topics;
 mod offset_metadata;
 mod restore;
+mod state_directory;
 pub(crate) mod stream_thread;
+mod streams;
 pub(crate) mod task;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{ProcessingGuarantee, StreamsConfig};
 pub use handlers::{Decision, ExceptionHandler, ExceptionHandlers, Failure, dead_letter};
 pub use restore::Restored;
+pub use streams::{State, StateListener, Streams, StreamsOptions, TaskReport};

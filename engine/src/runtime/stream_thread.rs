@@ -20,6 +20,7 @@ use crate::runtime::collector::Collector;
 use crate::runtime::failing::{Failing, Status};
 use crate::runtime::idle::Lags;
 use crate::runtime::restore::{Restore, Restored};
+use crate::runtime::TaskReport;
 use crate::runtime::task::{Processed, Task, TaskEnvironment};
 use crate::topology::{Subtopology, TaskId, changelog_topic};
 
@@ -435,6 +436,40 @@ impl StreamThread {
         &self.restored
     }
 
+    /// True when a commit would do something.
+    pub(crate) fn has_uncommitted(&self) -> bool {
+        self.wrote || self.transaction.is_some() || self.tasks.values().any(|task| task.is_dirty() || !task.offsets(false).is_empty())
+    }
+
+    /// What each task does.
+    pub(crate) fn report(&self) -> Vec<TaskReport> {
+        let open = self.tasks.values().map(|task| TaskReport {
+            id: task.id,
+            processed: task.processed(),
+            dropped: task.dropped(),
+            buffered: task.buffered().map(|(_, waiting)| waiting).sum(),
+            buffered_bytes: task.buffered_bytes(),
+            stream_time: task.stream_time(),
+            failing: None,
+        });
+        let mut reports: Vec<TaskReport> = open.collect();
+        for (id, error) in self.failing() {
+            match reports.iter_mut().find(|report| report.id == id) {
+                Some(report) => report.failing = Some(error.to_string()),
+                None => reports.push(TaskReport {
+                    id,
+                    processed: 0,
+                    dropped: 0,
+                    buffered: 0,
+                    buffered_bytes: 0,
+                    stream_time: -1,
+                    failing: Some(error.to_string()),
+                }),
+            }
+        }
+        reports
+    }
+
     pub(crate) fn commits(&self) -> u64 {
         self.commits
     }
@@ -460,7 +495,7 @@ fn make_consumer(log: &dyn Log, environment: &TaskEnvironment, name: &str) -> Re
 
 fn make_producer(log: &dyn Log, environment: &TaskEnvironment, index: usize, name: &str) -> Result<Box<dyn Producer>, Error> {
     let config = &environment.config;
-    let transactional_id = config.is_exactly_once().then(|| format!("{}-{}", config.application_id, index + 1));
+    let transactional_id = config.is_exactly_once().then(|| format!("{}-{}-{}", config.application_id, environment.process_id, index + 1));
     let options = ProducerOptions { client_id: format!("{name}-producer"), transactional_id, transaction_timeout: config.transaction_timeout };
     Ok(log.producer(&options)?)
 }

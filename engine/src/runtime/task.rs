@@ -28,6 +28,8 @@ use crate::topology::{Subtopology, TaskId, Topology, changelog_topic};
 
 /// What every task of a thread is made with.
 pub(crate) struct TaskEnvironment {
+    /// Stable over restarts: it names the transactional ids.
+    pub(crate) process_id: String,
     pub(crate) topology: Topology,
     pub(crate) config: Arc<StreamsConfig>,
     pub(crate) handlers: ExceptionHandlers,

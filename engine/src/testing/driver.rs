@@ -9,12 +9,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use straum_state::{CacheSizing, MemoryBudget, RecordCache, Serde, StateOptions, StoreView, TaskState, ValueAndTimestamp};
+use straum_state::{CacheSizing, MemoryBudget, RecordCache, Serde, StateOptions, TaskState};
 
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::log::embedded::{EmbeddedLog, EmbeddedOptions};
 use crate::log::{Log, TopicSpec};
-use crate::processor::{CachedContext, GlobalView, KeyValueStoreBuilder};
+use crate::query::ReadOnlyStore;
 use crate::runtime::collector::{Collector, Crash};
 use crate::runtime::global::{GlobalHome, GlobalUpdater};
 use crate::runtime::stream_thread::{StateOpener, StreamThread};
@@ -223,6 +223,7 @@ impl TopologyTestDriver {
             let assigned: Vec<TaskId> = self.tasks.iter().skip(index).step_by(self.thread_count).copied().collect();
             let log: Arc<dyn Log> = Arc::<EmbeddedLog>::clone(&self.log);
             let environment = TaskEnvironment {
+                process_id: "driver".to_owned(),
                 topology: self.topology.clone(),
                 config: Arc::clone(&self.config),
                 handlers: self.handlers.clone(),
@@ -364,30 +365,23 @@ impl TopologyTestDriver {
         &self.log
     }
 
-    /// A key-value store over all its tasks, or a global one: what is committed.
+    /// Commits, and returns a key-value store over all its tasks, or a global one.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidState`] when there is no such store, or it is of other types.
-    pub fn store<K: 'static, V: Clone + 'static>(&mut self, name: &str) -> Result<TestStore<K, V>, Error> {
+    pub fn store<K: 'static, V: Clone + 'static>(&mut self, name: &str) -> Result<ReadOnlyStore<K, V>, Error> {
         self.commit()?;
-        if let Some(global) = self.globals.as_ref().and_then(|globals| globals.views().get(name).cloned()) {
-            let view = global.downcast_ref::<GlobalView<K, V>>().ok_or_else(|| wrong_type(name))?;
-            return Ok(TestStore { views: Vec::new(), global: Some(view.clone()) });
-        }
-        let entry = self.topology.graph.stores.get(name).ok_or_else(|| {
-            let names = self.topology.store_names().join(", ");
-            Error::new(ErrorKind::InvalidState, format!("no store {name}, expected one of [{names}]"))
-        })?;
-        let builder = entry.supplier.as_any().downcast_ref::<KeyValueStoreBuilder<K, V, CachedContext>>().ok_or_else(|| wrong_type(name))?;
-        let mut views = Vec::new();
-        for task in self.threads.iter().flat_map(StreamThread::tasks) {
-            if let Ok(column) = task.state().column(name) {
-                let changelog = crate::topology::changelog_topic(&self.config.application_id, name);
-                let (key_serde, value_serde) = (Arc::clone(builder.key_serde()), Arc::clone(builder.value_serde()));
-                views.push(StoreView::new(column, changelog, key_serde, value_serde, builder.row_format()));
-            }
-        }
-        Ok(TestStore { views, global: None })
+        self.query(name)
+    }
+
+    /// As [`TopologyTestDriver::store`], without committing first.
+    ///
+    /// # Errors
+    /// As [`TopologyTestDriver::store`].
+    pub fn query<K: 'static, V: Clone + 'static>(&self, name: &str) -> Result<ReadOnlyStore<K, V>, Error> {
+        let states = self.threads.iter().flat_map(StreamThread::tasks).map(crate::runtime::task::Task::state);
+        let globals = self.globals.as_ref().map(GlobalUpdater::views).unwrap_or_default();
+        ReadOnlyStore::open(&self.topology, &self.config.application_id, name, states, &globals)
     }
 
     /// The tasks that retry or have paused, and why.
@@ -415,56 +409,5 @@ impl TopologyTestDriver {
     /// What was restored at the last start.
     pub fn restored(&self) -> impl Iterator<Item = &(TaskId, Restored)> {
         self.threads.iter().flat_map(StreamThread::restored)
-    }
-}
-
-fn wrong_type(name: &str) -> Error {
-    Error::new(ErrorKind::InvalidState, format!("store {name} is of other types, expected those it was declared with"))
-}
-
-/// A store's committed rows, over all its tasks.
-pub struct TestStore<K, V> {
-    views: Vec<StoreView<K, V>>,
-    global: Option<GlobalView<K, V>>,
-}
-
-impl<K: 'static, V: Clone + 'static> TestStore<K, V> {
-    /// The value of a key.
-    ///
-    /// # Errors
-    /// The store's.
-    pub fn get(&self, key: &K) -> Result<Option<V>, Error> {
-        Ok(self.get_with_timestamp(key)?.map(|found| found.value))
-    }
-
-    /// The value of a key and its timestamp.
-    ///
-    /// # Errors
-    /// The store's.
-    pub fn get_with_timestamp(&self, key: &K) -> Result<Option<ValueAndTimestamp<V>>, Error> {
-        if let Some(global) = &self.global {
-            return Ok(global.get(key)?);
-        }
-        for view in &self.views {
-            if let Some(found) = view.get(key)? {
-                return Ok(Some(found));
-            }
-        }
-        Ok(None)
-    }
-
-    /// All rows with their timestamps, by task and then by serialised key.
-    ///
-    /// # Errors
-    /// The store's.
-    pub fn all(&self) -> Result<Vec<(K, V, i64)>, Error> {
-        let mut rows = Vec::new();
-        if let Some(global) = &self.global {
-            rows.extend(global.all()?.collect::<Result<Vec<_>, _>>()?);
-        }
-        for view in &self.views {
-            rows.extend(view.range(None, None)?.collect::<Result<Vec<_>, _>>()?);
-        }
-        Ok(rows)
     }
 }

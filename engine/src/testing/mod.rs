@@ -3,5 +3,5 @@
 mod driver;
 mod topics;
 
-pub use driver::{DriverBuilder, TestStore, TopologyTestDriver};
+pub use driver::{DriverBuilder, TopologyTestDriver};
 pub use topics::{TestInput, TestOutput, TestRecord};

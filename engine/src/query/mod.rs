@@ -1,0 +1,5 @@
+//! Interactive queries: what is committed, from any thread.
+
+mod store;
+
+pub use store::{ReadOnlyStore, Rows};

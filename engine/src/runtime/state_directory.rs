@@ -1,0 +1,74 @@
+//! The folder of an application's state: one process at a time, and an identity that outlives it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind as IoErrorKind, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use uuid::Uuid;
+
+use crate::error::{Error, ErrorKind};
+use crate::topology::TaskId;
+
+/// `<state.dir>/<application.id>`, locked.
+#[derive(Debug)]
+pub(crate) struct StateDirectory {
+    path: PathBuf,
+    process_id: Uuid,
+    /// The operating system lets go of the lock when the process ends, however it ends.
+    _lock: File,
+}
+
+impl StateDirectory {
+    /// Makes the folder if need be, locks it, and reads or makes the process id.
+    pub(crate) fn open(state_dir: &Path, application: &str) -> Result<Self, Error> {
+        let path = state_dir.join(application);
+        let failed = |what: &str, error: std::io::Error| Error::new(ErrorKind::State, format!("cannot {what} {}", path.display())).with_source(error);
+        fs::create_dir_all(&path).map_err(|error| failed("create folder", error))?;
+        let lock_path = path.join(".lock");
+        let mut lock = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&lock_path).map_err(|error| failed("open the lock of", error))?;
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+            let mut holder = String::new();
+            // Who holds it is told as well as it can be.
+            let _ = lock.read_to_string(&mut holder);
+            let holder = holder.trim();
+            let message = format!("folder {} is in use by process {holder}, expected one process an application id and state.dir", path.display());
+            return Err(Error::new(ErrorKind::InvalidState, message));
+        }
+        lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| write!(lock, "{}", std::process::id())).map_err(|error| failed("write the lock of", error))?;
+        let process_id = process_id(&path).map_err(|error| failed("read or write the process id in", error))?;
+        Ok(Self { path, process_id, _lock: lock })
+    }
+
+    pub(crate) fn process_id(&self) -> Uuid {
+        self.process_id
+    }
+
+    pub(crate) fn task(&self, task: TaskId) -> PathBuf {
+        self.path.join(task.to_string())
+    }
+
+    pub(crate) fn global(&self) -> PathBuf {
+        self.path.join("global")
+    }
+}
+
+fn process_id(folder: &Path) -> std::io::Result<Uuid> {
+    let path = folder.join("process-id");
+    match fs::read_to_string(&path) {
+        Ok(text) => {
+            if let Ok(id) = text.trim().parse() {
+                return Ok(id);
+            }
+        }
+        Err(error) if error.kind() == IoErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let id = Uuid::new_v4();
+    let temporary = folder.join("process-id.new");
+    let mut file = File::create(&temporary)?;
+    write!(file, "{id}")?;
+    file.sync_all()?;
+    fs::rename(&temporary, &path)?;
+    Ok(id)
+}

@@ -1,0 +1,443 @@
+//! `Streams`: a running application. Kafka Streams: `KafkaStreams`.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use straum_state::{CacheSizing, MemoryBudget, RecordCache, StateOptions, TaskState};
+
+use crate::error::{Error, ErrorKind};
+use crate::log::Log;
+use crate::query::ReadOnlyStore;
+use crate::runtime::collector::Collector;
+use crate::runtime::global::{GlobalHome, GlobalUpdater, GlobalViews};
+use crate::runtime::handlers::ExceptionHandlers;
+use crate::runtime::state_directory::StateDirectory;
+use crate::runtime::stream_thread::{StateOpener, StreamThread};
+use crate::runtime::task::TaskEnvironment;
+use crate::runtime::{Clock, Restored, StreamsConfig, SystemClock, internal_topics};
+use crate::topology::{TaskId, Topology};
+
+/// Where an application is in its life. Kafka Streams: `KafkaStreams.State`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Made, not started.
+    Created,
+    /// Opening and restoring its tasks.
+    Rebalancing,
+    /// Every thread processes.
+    Running,
+    /// Closing.
+    PendingShutdown,
+    /// Closed.
+    NotRunning,
+    /// Every thread has ended with an error: see [`Streams::errors`].
+    Error,
+}
+
+/// Hears of every change of state: the new one, then the old.
+pub type StateListener = Arc<dyn Fn(State, State) + Send + Sync>;
+
+/// What one task of a running application does.
+#[derive(Clone, Debug)]
+pub struct TaskReport {
+    /// The task.
+    pub id: TaskId,
+    /// Records processed since it was opened.
+    pub processed: u64,
+    /// Records its operators left out by rule.
+    pub dropped: u64,
+    /// Records that wait in its queues.
+    pub buffered: usize,
+    /// Bytes that wait in its queues.
+    pub buffered_bytes: usize,
+    /// The largest timestamp taken for processing, −1 before the first.
+    pub stream_time: i64,
+    /// Why it does not process, if it does not.
+    pub failing: Option<String>,
+}
+
+/// Settings of an application before it starts.
+pub struct StreamsOptions {
+    handlers: ExceptionHandlers,
+    clock: Arc<dyn Clock>,
+    listener: Option<StateListener>,
+}
+
+impl Default for StreamsOptions {
+    fn default() -> Self {
+        Self { handlers: ExceptionHandlers::default(), clock: Arc::new(SystemClock), listener: None }
+    }
+}
+
+impl StreamsOptions {
+    /// Replaces the exception handlers.
+    #[must_use]
+    pub fn handlers(mut self, handlers: ExceptionHandlers) -> Self {
+        self.handlers = handlers;
+        self
+    }
+
+    /// Tells the wall-clock time by another clock.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Hears of every change of state. Kafka Streams: `setStateListener`.
+    #[must_use]
+    pub fn state_listener(mut self, listener: impl Fn(State, State) + Send + Sync + 'static) -> Self {
+        self.listener = Some(Arc::new(listener));
+        self
+    }
+}
+
+/// What the threads tell the rest.
+struct Shared {
+    topology: Topology,
+    config: Arc<StreamsConfig>,
+    state: Mutex<State>,
+    listener: Option<StateListener>,
+    stop: AtomicBool,
+    paused: AtomicBool,
+    resume_failed: AtomicBool,
+    threads: Mutex<BTreeMap<usize, ThreadReport>>,
+    states: Mutex<BTreeMap<TaskId, TaskState>>,
+    globals: Mutex<Arc<GlobalViews>>,
+    restored: Mutex<Vec<(TaskId, Restored)>>,
+    errors: Mutex<Vec<String>>,
+}
+
+#[derive(Default)]
+struct ThreadReport {
+    running: bool,
+    ended: bool,
+    /// Nothing was polled or processed and nothing was committed in the last round.
+    idle: bool,
+    commits: u64,
+    tasks: Vec<TaskReport>,
+}
+
+impl Shared {
+    fn set_state(&self, state: State) {
+        let before = std::mem::replace(&mut *lock(&self.state), state);
+        if before != state {
+            tracing::info!(from = ?before, to = ?state, "state changed");
+            if let Some(listener) = &self.listener {
+                listener(state, before);
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An application: the threads that run a topology on a log. Kafka Streams: `KafkaStreams`.
+///
+/// Dropping it closes it.
+pub struct Streams {
+    shared: Arc<Shared>,
+    log: Arc<dyn Log>,
+    handlers: ExceptionHandlers,
+    clock: Arc<dyn Clock>,
+    budget: MemoryBudget,
+    directory: Option<Arc<StateDirectory>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Streams {
+    /// An application that has not started.
+    #[must_use]
+    pub fn new(topology: &Topology, config: StreamsConfig, log: Arc<dyn Log>, options: StreamsOptions) -> Self {
+        let budget = MemoryBudget::new(config.memory_max_bytes);
+        let shared = Shared {
+            topology: topology.clone(),
+            config: Arc::new(config),
+            state: Mutex::new(State::Created),
+            listener: options.listener,
+            stop: AtomicBool::new(false),
+            paused: AtomicBool::new(false),
+            resume_failed: AtomicBool::new(false),
+            threads: Mutex::default(),
+            states: Mutex::default(),
+            globals: Mutex::default(),
+            restored: Mutex::default(),
+            errors: Mutex::default(),
+        };
+        Self { shared: Arc::new(shared), log, handlers: options.handlers, clock: options.clock, budget, directory: None, threads: Vec::new() }
+    }
+
+    /// Checks and makes the topics, fills the global stores, and starts the threads, which restore their tasks.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Topology`] for topics that are missing or do not fit; [`ErrorKind::InvalidState`] when the state folder
+    /// is another process's, or the application was started before.
+    pub fn start(&mut self) -> Result<(), Error> {
+        if self.state() != State::Created {
+            return Err(Error::new(ErrorKind::InvalidState, "the application was started before, expected to be started once"));
+        }
+        self.shared.set_state(State::Rebalancing);
+        let result = self.start_threads();
+        if result.is_err() {
+            self.shared.set_state(State::Error);
+        }
+        result
+    }
+
+    fn start_threads(&mut self) -> Result<(), Error> {
+        let config = Arc::clone(&self.shared.config);
+        let directory = Arc::new(StateDirectory::open(&config.state_dir, &config.application_id)?);
+        self.directory = Some(Arc::clone(&directory));
+        let plan = internal_topics::prepare(&self.shared.topology, &config, &*self.log)?;
+        let clock = Arc::clone(&self.clock);
+        let state_options = StateOptions::new(self.budget.clone(), Arc::new(move || clock.now()));
+        self.start_globals(&directory, &state_options)?;
+        // No more threads than tasks: the others would have nothing to do.
+        let count = config.num_stream_threads.min(plan.tasks.len().max(1));
+        for index in 0..count {
+            lock(&self.shared.threads).insert(index, ThreadReport::default());
+        }
+        for index in 0..count {
+            let assigned: Vec<TaskId> = plan.tasks.iter().skip(index).step_by(count).copied().collect();
+            let thread = ThreadStart {
+                index,
+                count,
+                assigned,
+                shared: Arc::clone(&self.shared),
+                log: Arc::clone(&self.log),
+                handlers: self.handlers.clone(),
+                clock: Arc::clone(&self.clock),
+                budget: self.budget.clone(),
+                directory: Arc::clone(&directory),
+                state_options: state_options.clone(),
+            };
+            let name = format!("{}-StreamThread-{}", config.application_id, index + 1);
+            let handle = std::thread::Builder::new().name(name).spawn(move || thread.run());
+            self.threads.push(handle.map_err(|error| Error::new(ErrorKind::InvalidState, "cannot start a thread").with_source(error))?);
+        }
+        Ok(())
+    }
+
+    fn start_globals(&mut self, directory: &StateDirectory, state_options: &StateOptions) -> Result<(), Error> {
+        let client_id = format!("{}-global-consumer", self.shared.config.application_id);
+        let folder = directory.global();
+        let home = GlobalHome::Folder(&folder, state_options);
+        let Some(mut updater) = GlobalUpdater::start(&self.shared.topology, &*self.log, &client_id, home)? else { return Ok(()) };
+        *lock(&self.shared.globals) = updater.views();
+        let shared = Arc::clone(&self.shared);
+        let name = format!("{}-GlobalStreamThread", self.shared.config.application_id);
+        let handle = std::thread::Builder::new().name(name).spawn(move || {
+            while !shared.stop.load(Ordering::Acquire) {
+                if let Err(error) = updater.update(Duration::from_millis(100)) {
+                    tracing::error!(%error, "global stores are no longer updated");
+                    lock(&shared.errors).push(error.to_string());
+                    return;
+                }
+            }
+        });
+        self.threads.push(handle.map_err(|error| Error::new(ErrorKind::InvalidState, "cannot start a thread").with_source(error))?);
+        Ok(())
+    }
+
+    /// Where the application is in its life.
+    #[must_use]
+    pub fn state(&self) -> State {
+        *lock(&self.shared.state)
+    }
+
+    /// Stops processing; state and assignment stay. Kafka Streams: `pause`.
+    pub fn pause(&self) {
+        self.shared.paused.store(true, Ordering::Release);
+    }
+
+    /// Processes again, tasks that had paused by failing too. Kafka Streams: `resume`.
+    pub fn resume(&self) {
+        self.shared.paused.store(false, Ordering::Release);
+        self.shared.resume_failed.store(true, Ordering::Release);
+    }
+
+    /// True while paused.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.shared.paused.load(Ordering::Acquire)
+    }
+
+    /// What each task does, by id.
+    #[must_use]
+    pub fn tasks(&self) -> Vec<TaskReport> {
+        let mut tasks: Vec<TaskReport> = lock(&self.shared.threads).values().flat_map(|thread| thread.tasks.clone()).collect();
+        tasks.sort_by_key(|task| task.id);
+        tasks
+    }
+
+    /// True when every thread runs, has nothing buffered, and found nothing to do and nothing to commit in its last round.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        let threads = lock(&self.shared.threads);
+        !threads.is_empty() && threads.values().all(|thread| thread.running && thread.idle)
+    }
+
+    /// How many commits the threads have made.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        lock(&self.shared.threads).values().map(|thread| thread.commits).sum()
+    }
+
+    /// What was restored at the start.
+    #[must_use]
+    pub fn restored(&self) -> Vec<(TaskId, Restored)> {
+        lock(&self.shared.restored).clone()
+    }
+
+    /// The errors that ended threads.
+    #[must_use]
+    pub fn errors(&self) -> Vec<String> {
+        lock(&self.shared.errors).clone()
+    }
+
+    /// The memory of the process, by part.
+    #[must_use]
+    pub fn memory(&self) -> &MemoryBudget {
+        &self.budget
+    }
+
+    /// A key-value store over all tasks of this process, or a global one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidState`] while the application is not running, when there is no such store, or when it is of other
+    /// types.
+    pub fn store<K: 'static, V: Clone + 'static>(&self, name: &str) -> Result<ReadOnlyStore<K, V>, Error> {
+        let state = self.state();
+        if state != State::Running {
+            return Err(Error::new(ErrorKind::InvalidState, format!("the application is {state:?}, expected Running")));
+        }
+        let states = lock(&self.shared.states);
+        let globals = Arc::clone(&lock(&self.shared.globals));
+        ReadOnlyStore::open(&self.shared.topology, &self.shared.config.application_id, name, states.values(), &globals)
+    }
+
+    /// Commits and stops all threads.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidState`] when a thread had ended with an error, which it names.
+    pub fn close(&mut self) -> Result<(), Error> {
+        if matches!(self.state(), State::NotRunning | State::Created) {
+            return Ok(());
+        }
+        self.shared.set_state(State::PendingShutdown);
+        self.shared.stop.store(true, Ordering::Release);
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                lock(&self.shared.errors).push("a thread panicked outside of any task".to_owned());
+            }
+        }
+        lock(&self.shared.states).clear();
+        *lock(&self.shared.globals) = Arc::default();
+        self.directory = None;
+        self.shared.set_state(State::NotRunning);
+        match self.errors().first() {
+            Some(error) => Err(Error::new(ErrorKind::InvalidState, format!("a thread had ended: {error}"))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Streams {
+    fn drop(&mut self) {
+        if let Err(error) = self.close() {
+            tracing::error!(%error, "closed with an error");
+        }
+    }
+}
+
+/// What a stream thread is started with.
+struct ThreadStart {
+    index: usize,
+    count: usize,
+    assigned: Vec<TaskId>,
+    shared: Arc<Shared>,
+    log: Arc<dyn Log>,
+    handlers: ExceptionHandlers,
+    clock: Arc<dyn Clock>,
+    budget: MemoryBudget,
+    directory: Arc<StateDirectory>,
+    state_options: StateOptions,
+}
+
+impl ThreadStart {
+    fn run(self) {
+        let shared = Arc::clone(&self.shared);
+        let index = self.index;
+        if let Err(error) = self.drive() {
+            tracing::error!(%error, "stream thread ended");
+            lock(&shared.errors).push(error.to_string());
+            let mut threads = lock(&shared.threads);
+            threads.entry(index).or_default().ended = true;
+            let all_ended = threads.values().all(|thread| thread.ended);
+            drop(threads);
+            if all_ended {
+                shared.set_state(State::Error);
+            }
+        }
+    }
+
+    fn drive(self) -> Result<(), Error> {
+        let config = Arc::clone(&self.shared.config);
+        let environment = TaskEnvironment {
+            topology: self.shared.topology.clone(),
+            process_id: self.directory.process_id().to_string(),
+            collector: Collector::new(Arc::clone(&self.log), config.max_request_size),
+            record_cache: RecordCache::new((config.statestore_cache_max_bytes / self.count) as u64, CacheSizing::Estimated),
+            config: Arc::clone(&config),
+            handlers: self.handlers,
+            clock: Arc::clone(&self.clock),
+            budget: self.budget,
+            globals: Arc::clone(&lock(&self.shared.globals)),
+        };
+        let (directory, shared, state_options) = (self.directory, Arc::clone(&self.shared), self.state_options);
+        let opener: StateOpener = Arc::new(move |task, specs| {
+            // A view may still hold the state of a task that is opened again: it is the same one.
+            if let Some(open) = lock(&shared.states).get(&task) {
+                return Ok(open.clone());
+            }
+            let state = TaskState::open(&directory.task(task), specs, &state_options)?;
+            lock(&shared.states).insert(task, state.clone());
+            Ok(state)
+        });
+        let mut thread = StreamThread::new(self.index, self.log, environment, opener, self.assigned)?;
+        lock(&self.shared.restored).extend(thread.restored().iter().cloned());
+        self.shared.report(self.index, &thread, false);
+        while !self.shared.stop.load(Ordering::Acquire) {
+            if self.shared.resume_failed.swap(false, Ordering::AcqRel) {
+                thread.resume_tasks();
+            }
+            if self.shared.paused.load(Ordering::Acquire) {
+                std::thread::sleep(config.poll.max(Duration::from_millis(1)));
+                continue;
+            }
+            let round = thread.run_once(config.poll)?;
+            let idle = round.polled == 0 && round.processed == 0 && !round.committed && !thread.has_uncommitted();
+            self.shared.report(self.index, &thread, idle);
+        }
+        thread.close()
+    }
+}
+
+impl Shared {
+    fn report(&self, index: usize, thread: &StreamThread, idle: bool) {
+        let tasks = thread.report();
+        let mut threads = lock(&self.threads);
+        let report = threads.entry(index).or_default();
+        *report = ThreadReport { running: true, ended: false, idle, commits: thread.commits(), tasks };
+        let all = threads.values().all(|thread| thread.running);
+        drop(threads);
+        if all && *lock(&self.state) == State::Rebalancing {
+            self.set_state(State::Running);
+        }
+    }
+}
