@@ -1,1 +1,4 @@
-//! Straum.
+//! Benchmarks and proofs of Straum: programs that run the whole of it and print what they found.
+#![allow(clippy::print_stdout, reason = "proofs print their findings")]
+
+pub mod crash_proof;

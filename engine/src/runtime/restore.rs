@@ -6,6 +6,7 @@ use std::time::Duration;
 use straum_state::{ChangelogRecord, StoreSupplier, TaskState};
 
 use crate::error::Error;
+use crate::runtime::{Probe, ProbePoint, SeededFault};
 use crate::log::{Consumer, ConsumerOptions, Isolation, Log, LogErrorKind, Offset, StartOffset, TopicPartition};
 
 /// What was read to restore one store.
@@ -30,6 +31,7 @@ pub(crate) struct Restore<'a> {
     pub(crate) changelog: TopicPartition,
     /// Under exactly-once an aborted record must not reach the store.
     pub(crate) isolation: Isolation,
+    pub(crate) probe: &'a Probe,
 }
 
 impl Restore<'_> {
@@ -48,6 +50,9 @@ impl Restore<'_> {
             tracing::warn!(%store, offset, beginning, end, "state does not fit its changelog and is rebuilt");
             self.state.wipe(&store)?;
             from = None;
+        }
+        if let Some(SeededFault::RestoreFromWrongOffset(records)) = self.probe.fault() {
+            from = Some((from.unwrap_or(beginning) + records).min(end));
         }
         let mut restored = Restored { store: Arc::clone(&store), from, end, records: 0 };
         if from.unwrap_or(beginning) >= end {
@@ -79,6 +84,7 @@ impl Restore<'_> {
                 let count = batch.len() as u64;
                 restored.records += count;
                 progress(count);
+                self.probe.reached(ProbePoint::MidRestore);
             }
             if self.reached(&*consumer, end) {
                 return Ok(restored);

@@ -20,7 +20,7 @@ use crate::runtime::collector::Collector;
 use crate::runtime::failing::{Failing, Status};
 use crate::runtime::idle::Lags;
 use crate::runtime::restore::{Restore, Restored};
-use crate::runtime::TaskReport;
+use crate::runtime::{ProbePoint, SeededFault, TaskReport};
 use crate::runtime::task::{Processed, Task, TaskEnvironment};
 use crate::topology::{Subtopology, TaskId, changelog_topic};
 
@@ -152,6 +152,7 @@ impl StreamThread {
                     supplier: &**supplier,
                     changelog: TopicPartition::new(changelog_topic(&config.application_id, supplier.name()), id.partition),
                     isolation: isolation(&self.environment),
+                    probe: &self.environment.probe,
                 };
                 let restored = restore.run(&mut |_| {})?;
                 tracing::info!(task = %id, store = %restored.store, from = restored.from, end = restored.end, records = restored.records, "restored");
@@ -335,12 +336,23 @@ impl StreamThread {
         if offsets.is_empty() && !wrote {
             return Ok(false);
         }
+        let probe = self.environment.probe.clone();
         if self.environment.config.is_exactly_once() {
             self.begin()?;
-            self.producer.send_offsets(&self.membership, &offsets)?;
+            if probe.fault() != Some(SeededFault::CommitWithoutOffsets) {
+                self.producer.send_offsets(&self.membership, &offsets)?;
+            }
+            if probe.fault() == Some(SeededFault::ApplyBeforeCommit) {
+                self.producer.flush()?;
+                self.apply(&offsets)?;
+            }
+            probe.reached(ProbePoint::BeforeCommit);
             self.producer.commit()?;
             self.transaction = None;
-            self.apply(&offsets)?;
+            probe.reached(ProbePoint::BetweenCommitAndApply);
+            if probe.fault() != Some(SeededFault::ApplyBeforeCommit) {
+                self.apply(&offsets)?;
+            }
         } else {
             self.producer.flush()?;
             self.apply(&offsets)?;

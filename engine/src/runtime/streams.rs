@@ -17,7 +17,7 @@ use crate::runtime::handlers::ExceptionHandlers;
 use crate::runtime::state_directory::StateDirectory;
 use crate::runtime::stream_thread::{StateOpener, StreamThread};
 use crate::runtime::task::TaskEnvironment;
-use crate::runtime::{Clock, Restored, StreamsConfig, SystemClock, internal_topics};
+use crate::runtime::{Clock, Probe, Restored, StreamsConfig, SystemClock, internal_topics};
 use crate::topology::{TaskId, Topology};
 
 /// Where an application is in its life. Kafka Streams: `KafkaStreams.State`.
@@ -64,11 +64,12 @@ pub struct StreamsOptions {
     handlers: ExceptionHandlers,
     clock: Arc<dyn Clock>,
     listener: Option<StateListener>,
+    probe: Probe,
 }
 
 impl Default for StreamsOptions {
     fn default() -> Self {
-        Self { handlers: ExceptionHandlers::default(), clock: Arc::new(SystemClock), listener: None }
+        Self { handlers: ExceptionHandlers::default(), clock: Arc::new(SystemClock), listener: None, probe: Probe::default() }
     }
 }
 
@@ -84,6 +85,13 @@ impl StreamsOptions {
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// Lets a test look into the threads. Needs the feature `faults`.
+    #[must_use]
+    pub fn probe(mut self, probe: Probe) -> Self {
+        self.probe = probe;
         self
     }
 
@@ -146,6 +154,7 @@ pub struct Streams {
     handlers: ExceptionHandlers,
     clock: Arc<dyn Clock>,
     budget: MemoryBudget,
+    probe: Probe,
     directory: Option<Arc<StateDirectory>>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -169,7 +178,7 @@ impl Streams {
             restored: Mutex::default(),
             errors: Mutex::default(),
         };
-        Self { shared: Arc::new(shared), log, handlers: options.handlers, clock: options.clock, budget, directory: None, threads: Vec::new() }
+        Self { shared: Arc::new(shared), log, handlers: options.handlers, clock: options.clock, budget, probe: options.probe, directory: None, threads: Vec::new() }
     }
 
     /// Checks and makes the topics, fills the global stores, and starts the threads, which restore their tasks.
@@ -213,6 +222,7 @@ impl Streams {
                 handlers: self.handlers.clone(),
                 clock: Arc::clone(&self.clock),
                 budget: self.budget.clone(),
+                probe: self.probe.clone(),
                 directory: Arc::clone(&directory),
                 state_options: state_options.clone(),
             };
@@ -365,6 +375,7 @@ struct ThreadStart {
     handlers: ExceptionHandlers,
     clock: Arc<dyn Clock>,
     budget: MemoryBudget,
+    probe: Probe,
     directory: Arc<StateDirectory>,
     state_options: StateOptions,
 }
@@ -390,6 +401,7 @@ impl ThreadStart {
         let config = Arc::clone(&self.shared.config);
         let environment = TaskEnvironment {
             topology: self.shared.topology.clone(),
+            probe: self.probe,
             process_id: self.directory.process_id().to_string(),
             collector: Collector::new(Arc::clone(&self.log), config.max_request_size),
             record_cache: RecordCache::new((config.statestore_cache_max_bytes / self.count) as u64, CacheSizing::Estimated),

@@ -23,11 +23,12 @@ use crate::runtime::collector::{Collector, Crash, Target};
 use crate::runtime::failing::{Failing, Status};
 use crate::runtime::handlers::{Decision, ExceptionHandlers, Failure};
 use crate::runtime::idle::{Idle, Lags};
-use crate::runtime::{Clock, StreamsConfig, dead_letters, offset_metadata};
+use crate::runtime::{Clock, Probe, ProbePoint, StreamsConfig, dead_letters, offset_metadata};
 use crate::topology::{Subtopology, TaskId, Topology, changelog_topic};
 
 /// What every task of a thread is made with.
 pub(crate) struct TaskEnvironment {
+    pub(crate) probe: Probe,
     /// Stable over restarts: it names the transactional ids.
     pub(crate) process_id: String,
     pub(crate) topology: Topology,
@@ -222,6 +223,7 @@ impl Task {
         });
         match outcome {
             Ok(()) => {
+                self.environment.probe.reached(ProbePoint::MidRecord);
                 if let Some(queue) = self.queues.get_mut(index) {
                     queue.accept();
                 }
@@ -355,6 +357,7 @@ impl Task {
                 }
                 Ok(())
             })?;
+            self.environment.probe.reached(ProbePoint::MidFlush);
         }
         self.prepared = Some(batch);
         Ok(())

@@ -19,7 +19,7 @@ use crate::runtime::collector::{Collector, Crash};
 use crate::runtime::global::{GlobalHome, GlobalUpdater};
 use crate::runtime::stream_thread::{StateOpener, StreamThread};
 use crate::runtime::task::TaskEnvironment;
-use crate::runtime::{Clock, ExceptionHandlers, ManualClock, Restored, StreamsConfig, internal_topics};
+use crate::runtime::{Clock, ExceptionHandlers, ManualClock, Probe, Restored, StreamsConfig, internal_topics};
 use crate::testing::{TestInput, TestOutput};
 use crate::topology::{TaskId, Topology};
 
@@ -223,6 +223,7 @@ impl TopologyTestDriver {
             let assigned: Vec<TaskId> = self.tasks.iter().skip(index).step_by(self.thread_count).copied().collect();
             let log: Arc<dyn Log> = Arc::<EmbeddedLog>::clone(&self.log);
             let environment = TaskEnvironment {
+                probe: Probe::default(),
                 process_id: "driver".to_owned(),
                 topology: self.topology.clone(),
                 config: Arc::clone(&self.config),

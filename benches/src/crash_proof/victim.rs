@@ -1,0 +1,280 @@
+//! The process that is killed: an application on the log, a feeder beside it, and a finger on its own trigger.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow, bail};
+use clap::{Args, ValueEnum};
+use straum::log::embedded::{EmbeddedLog, EmbeddedOptions, Unsynced};
+use straum::log::kafka::{KafkaLog, KafkaOptions};
+use straum::log::partitioner::partition_for_key;
+use straum::log::{ConsumerOptions, HeaderView, Isolation, Log, OutputBatch, ProducerOptions, StartOffset, TopicPartition, TopicSpec};
+use straum::runtime::{Clock, Probe, ProbePoint, SeededFault, State, Streams, StreamsConfig, StreamsOptions, SystemClock};
+
+use crate::crash_proof::expected::{Count, differences, expected};
+use crate::crash_proof::input::{PARTITIONS, TOPIC, key, timestamp};
+use crate::crash_proof::topology::{OUT, STORE, topology};
+
+/// The application's clock runs this much faster than the wall: state is flushed by age, and the proof has no time to wait.
+const CLOCK_SPEED: i64 = 600;
+
+/// Where to die.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum)]
+pub enum Point {
+    /// After a record has passed the topology.
+    MidRecord,
+    /// When all is sent and nothing committed.
+    BeforeCommit,
+    /// When all is committed and nothing applied.
+    BetweenCommitAndApply,
+    /// While state goes to the changelog.
+    MidFlush,
+    /// While state comes from the changelog.
+    MidRestore,
+}
+
+impl Point {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::MidRecord, Self::BeforeCommit, Self::BetweenCommitAndApply, Self::MidFlush, Self::MidRestore];
+
+    fn is(self, point: ProbePoint) -> bool {
+        matches!(
+            (self, point),
+            (Self::MidRecord, ProbePoint::MidRecord)
+                | (Self::BeforeCommit, ProbePoint::BeforeCommit)
+                | (Self::BetweenCommitAndApply, ProbePoint::BetweenCommitAndApply)
+                | (Self::MidFlush, ProbePoint::MidFlush)
+                | (Self::MidRestore, ProbePoint::MidRestore)
+        )
+    }
+}
+
+/// A mistake to make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Fault {
+    /// Rows reach the stores before the commit.
+    ApplyBeforeCommit,
+    /// Offsets are left out of the transaction.
+    CommitWithoutOffsets,
+    /// Restores begin too late.
+    RestoreFromWrongOffset,
+}
+
+/// How a victim runs.
+#[derive(Clone, Debug, Args)]
+pub struct VictimArgs {
+    /// The folder of the log and the state.
+    #[arg(long)]
+    pub dir: PathBuf,
+    /// A Kafka broker instead of the embedded log.
+    #[arg(long)]
+    pub kafka: Option<String>,
+    /// The application id.
+    #[arg(long, default_value = "crash-proof")]
+    pub application: String,
+    /// Keep unsynced writes in memory, so that the kill loses them.
+    #[arg(long)]
+    pub lose_unsynced: bool,
+    /// Where to die; without it the victim runs to the end of its input and compares.
+    #[arg(long)]
+    pub kill_at: Option<Point>,
+    /// At which occurrence of the point.
+    #[arg(long, default_value_t = 1)]
+    pub occurrence: u64,
+    /// How many records each input partition gets in this life at the most.
+    #[arg(long, default_value_t = 2000)]
+    pub feed: u64,
+    /// A mistake to make.
+    #[arg(long)]
+    pub fault: Option<Fault>,
+}
+
+struct FastClock {
+    start: i64,
+}
+
+impl Clock for FastClock {
+    fn now(&self) -> i64 {
+        self.start + (SystemClock.now() - self.start) * CLOCK_SPEED
+    }
+}
+
+/// Runs until killed, or to the end: then prints the differences, one a line, after `differences N`.
+///
+/// # Errors
+/// When the application cannot run.
+pub fn run(args: &VictimArgs) -> anyhow::Result<()> {
+    let log = open_log(args)?;
+    for (name, partitions) in [(TOPIC, PARTITIONS), (OUT, PARTITIONS)] {
+        log.create_topic(&TopicSpec { name: name.to_owned(), partitions, config: BTreeMap::new() })?;
+    }
+    let mut streams = Streams::new(&topology()?, config(args), Arc::clone(&log), options(args));
+    let stop = Arc::new(AtomicBool::new(false));
+    let feeder = {
+        let (log, stop, feed) = (Arc::clone(&log), Arc::clone(&stop), args.feed);
+        std::thread::spawn(move || feed_input(&*log, feed, &stop))
+    };
+    streams.start()?;
+    wait(&streams, "Running", |streams| streams.state() == State::Running)?;
+    for (task, restored) in streams.restored() {
+        println!("restored {task} {} {} {}", restored.from.unwrap_or(-1), restored.end, restored.records);
+    }
+    if args.kill_at.is_some() {
+        // Dies while the input flows; ending well means that the point was not reached so often.
+        feeder.join().map_err(|_| anyhow!("the feeder panicked"))??;
+        wait(&streams, "idle", Streams::is_idle)?;
+        streams.close()?;
+        println!("survived");
+        return Ok(());
+    }
+    feeder.join().map_err(|_| anyhow!("the feeder panicked"))??;
+    let lengths = (0..PARTITIONS).map(|partition| Ok(u64::try_from(log.offsets(&TopicPartition::new(TOPIC, partition))?.1)?));
+    let lengths = lengths.collect::<anyhow::Result<Vec<u64>>>()?;
+    let expected = expected(&lengths);
+    let total: usize = expected.values().map(Vec::len).sum();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        wait(&streams, "idle", Streams::is_idle)?;
+        let outputs = read_outputs(&*log)?;
+        let store: BTreeMap<String, Count> = streams.store::<String, i64>(STORE)?.all()?.into_iter().map(|(key, count, time)| (key, (count, time))).collect();
+        let differences = differences(&expected, &outputs, &store);
+        let found: usize = outputs.values().map(Vec::len).sum();
+        // Fewer outputs than expected may still be on their way; anything else is final.
+        if differences.is_empty() || found >= total || Instant::now() > deadline {
+            println!("inputs {total}");
+            println!("differences {}", differences.len());
+            differences.iter().take(10).for_each(|difference| println!("difference {difference}"));
+            streams.close()?;
+            return Ok(());
+        }
+    }
+}
+
+fn open_log(args: &VictimArgs) -> anyhow::Result<Arc<dyn Log>> {
+    if let Some(bootstrap) = &args.kafka {
+        return Ok(Arc::new(KafkaLog::connect(KafkaOptions::new(bootstrap.as_str(), args.application.as_str()))?));
+    }
+    let unsynced = if args.lose_unsynced { Unsynced::HeldInMemory } else { Unsynced::WrittenThrough };
+    // Small fetches, so that a restore has a middle.
+    let options = EmbeddedOptions::new().unsynced(unsynced).fetch(64 * 1024, 50);
+    Ok(Arc::new(EmbeddedLog::open(args.dir.join("log"), options)?))
+}
+
+fn config(args: &VictimArgs) -> StreamsConfig {
+    let mut config = StreamsConfig::new(args.application.as_str());
+    config.state_dir = args.dir.join("state");
+    config.num_stream_threads = 2;
+    config.poll = Duration::from_millis(2);
+    let speed = u32::try_from(CLOCK_SPEED).unwrap_or(1);
+    config.commit_interval = Duration::from_millis(20) * speed;
+    config.transaction_timeout = Duration::from_secs(10) * speed;
+    if args.kafka.is_some() {
+        // The broker's clock is the wall's.
+        config.transaction_timeout = Duration::from_secs(60);
+        config.commit_interval = Duration::from_millis(50) * speed;
+    }
+    config
+}
+
+fn options(args: &VictimArgs) -> StreamsOptions {
+    let (kill_at, occurrence) = (args.kill_at, args.occurrence);
+    let seen = AtomicU64::new(0);
+    let probe = Probe::observe(move |point| {
+        if kill_at.is_some_and(|kill_at| kill_at.is(point)) && seen.fetch_add(1, Ordering::SeqCst) + 1 == occurrence {
+            kill_self();
+        }
+    });
+    let probe = match args.fault {
+        None => probe,
+        Some(Fault::ApplyBeforeCommit) => probe.with_fault(SeededFault::ApplyBeforeCommit),
+        Some(Fault::CommitWithoutOffsets) => probe.with_fault(SeededFault::CommitWithoutOffsets),
+        Some(Fault::RestoreFromWrongOffset) => probe.with_fault(SeededFault::RestoreFromWrongOffset(3)),
+    };
+    StreamsOptions::default().probe(probe).clock(Arc::new(FastClock { start: SystemClock.now() }))
+}
+
+fn kill_self() {
+    // kill -9: no destructor, no flush, no goodbye.
+    let pid = rustix::process::getpid();
+    let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Goes on with each partition where it ends. Some of it is flushed, some is left to luck.
+fn feed_input(log: &dyn Log, feed: u64, stop: &AtomicBool) -> anyhow::Result<()> {
+    let options = ProducerOptions { client_id: "feeder".to_owned(), transactional_id: None, transaction_timeout: Duration::from_secs(10) };
+    let mut producer = log.producer(&options)?;
+    let mut next = Vec::new();
+    for partition in 0..PARTITIONS {
+        next.push(u64::try_from(log.offsets(&TopicPartition::new(TOPIC, partition))?.1)?);
+    }
+    let mut batch = OutputBatch::new();
+    let topic = batch.topic(&TOPIC.into());
+    let mut fed = 0;
+    while fed < feed && !stop.load(Ordering::Relaxed) {
+        for (partition, next) in (0_u32..).zip(&mut next) {
+            for index in *next..*next + 20 {
+                let value = i64::try_from(index)?.to_be_bytes();
+                batch.push(topic, partition, timestamp(index), Some(key(partition, index).as_bytes()), Some(&value), HeaderView::new(&[]));
+            }
+            *next += 20;
+        }
+        fed += 20;
+        producer.send(&batch)?;
+        batch.clear();
+        if fed % 100 == 0 {
+            producer.flush()?;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    producer.flush()?;
+    Ok(())
+}
+
+fn wait(streams: &Streams, what: &str, ready: impl Fn(&Streams) -> bool) -> anyhow::Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(90);
+    while !ready(streams) {
+        if let Some(error) = streams.errors().first() {
+            bail!("the application failed: {error}");
+        }
+        if Instant::now() > deadline {
+            bail!("the application is {:?}, expected {what} within 90 s: {:?}", streams.state(), streams.tasks());
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
+}
+
+/// Everything committed on the output topic, by key.
+fn read_outputs(log: &dyn Log) -> anyhow::Result<BTreeMap<String, Vec<Count>>> {
+    let mut consumer = log.consumer(&ConsumerOptions { client_id: "checker".to_owned(), isolation: Isolation::ReadCommitted })?;
+    let partitions: Vec<TopicPartition> = (0..PARTITIONS).map(|partition| TopicPartition::new(OUT, partition)).collect();
+    consumer.assign(&partitions.iter().map(|partition| (partition.clone(), StartOffset::Beginning)).collect::<Vec<_>>())?;
+    let mut outputs: BTreeMap<String, Vec<Count>> = BTreeMap::new();
+    let mut batches = Vec::new();
+    let reached = |consumer: &dyn straum::log::Consumer, partition: &TopicPartition| {
+        consumer.end_offset(partition).zip(consumer.position(partition)).is_some_and(|(end, position)| position >= end)
+    };
+    let mut quiet = 0;
+    while quiet < 3 {
+        consumer.poll(Duration::from_millis(20), &mut batches)?;
+        let done = batches.is_empty() && partitions.iter().all(|partition| reached(&*consumer, partition));
+        quiet = if done { quiet + 1 } else { 0 };
+        for batch in batches.drain(..) {
+            for record in batch.iter() {
+                let key = std::str::from_utf8(record.key.context("an output without a key")?)?.to_owned();
+                let count = i64::from_be_bytes(record.value.context("an output without a value")?.try_into()?);
+                if partition_for_key(key.as_bytes(), PARTITIONS) != batch.partition().partition {
+                    bail!("{key} is in {}, which is not where its hash belongs", batch.partition());
+                }
+                outputs.entry(key).or_default().push((count, record.timestamp));
+            }
+        }
+    }
+    Ok(outputs)
+}

@@ -1,0 +1,92 @@
+//! Where a test can look into a running thread, and break it on purpose. Without the feature `faults` all of it is empty.
+//!
+//! A proof that nothing is lost when the process is killed needs to kill it where it hurts, and must be seen to fail when
+//! the engine is wrong: both need a place inside.
+
+/// A place in the life of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ProbePoint {
+    /// A record has passed the topology; its effects are in memory.
+    MidRecord,
+    /// Outputs, changelogs and offsets are sent; the commit is not.
+    BeforeCommit,
+    /// The transaction has committed; the stores do not have it yet.
+    BetweenCommitAndApply,
+    /// Some of the uncommitted state is written to the changelog, some is not.
+    MidFlush,
+    /// A batch of a changelog was applied to a store; more follow.
+    MidRestore,
+}
+
+/// A mistake the engine can be told to make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SeededFault {
+    /// Rows go to the stores before their transaction has committed.
+    ApplyBeforeCommit,
+    /// The transaction commits without the offsets of its input.
+    CommitWithoutOffsets,
+    /// A restore begins this many records too late.
+    RestoreFromWrongOffset(i64),
+}
+
+#[cfg(feature = "faults")]
+mod active {
+    use super::{ProbePoint, SeededFault};
+    use std::sync::Arc;
+
+    /// What a test hangs into the threads of an application.
+    #[derive(Clone, Default)]
+    pub struct Probe {
+        observer: Option<Arc<dyn Fn(ProbePoint) + Send + Sync>>,
+        fault: Option<SeededFault>,
+    }
+
+    impl Probe {
+        /// Calls `observer` at every point, on the thread that reaches it.
+        #[must_use]
+        pub fn observe(observer: impl Fn(ProbePoint) + Send + Sync + 'static) -> Self {
+            Self { observer: Some(Arc::new(observer)), fault: None }
+        }
+
+        /// Makes a mistake too.
+        #[must_use]
+        pub fn with_fault(mut self, fault: SeededFault) -> Self {
+            self.fault = Some(fault);
+            self
+        }
+
+        pub(crate) fn reached(&self, point: ProbePoint) {
+            if let Some(observer) = &self.observer {
+                observer(point);
+            }
+        }
+
+        pub(crate) fn fault(&self) -> Option<SeededFault> {
+            self.fault
+        }
+    }
+}
+
+#[cfg(not(feature = "faults"))]
+mod inactive {
+    use super::{ProbePoint, SeededFault};
+
+    /// Nothing: the feature `faults` is off.
+    #[derive(Clone, Default)]
+    pub struct Probe;
+
+    impl Probe {
+        #[inline]
+        pub(crate) fn reached(&self, _: ProbePoint) {}
+
+        #[inline]
+        pub(crate) fn fault(&self) -> Option<SeededFault> {
+            None
+        }
+    }
+}
+
+#[cfg(feature = "faults")]
+pub use active::Probe;
+#[cfg(not(feature = "faults"))]
+pub use inactive::Probe;
