@@ -31,8 +31,10 @@ pub fn values(values: &[&str]) -> Vec<Row> {
     values.iter().map(|value| row(1_000, None, Some(value), &[])).collect()
 }
 
+/// A topic that keeps records for ever, since those of tests are from the dawn of time.
 pub fn topic(log: &dyn Log, name: &str, partitions: u32) -> Arc<str> {
-    log.create_topic(&TopicSpec { name: name.to_owned(), partitions, config: Default::default() }).unwrap();
+    let config = [("retention.ms".to_owned(), "-1".to_owned())].into();
+    log.create_topic(&TopicSpec { name: name.to_owned(), partitions, config }).unwrap();
     Arc::from(name)
 }
 
