@@ -1,3 +1,16 @@
 //! Kafka Streams for Rust: topologies of typed operators over a log, with RocksDB state, changelogs and exactly-once.
+//!
+//! A topology is declared with the [DSL](dsl) or the [Processor API](processor), tried with the
+//! [`TopologyTestDriver`](testing::TopologyTestDriver), and run on a [log](log).
 
+pub mod dsl;
+mod error;
 pub mod log;
+pub mod processor;
+pub mod runtime;
+pub mod serde;
+pub mod testing;
+pub mod topology;
+
+pub use error::{BoxError, Error, ErrorKind};
+pub use topology::Topology;

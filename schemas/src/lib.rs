@@ -1,1 +1,3 @@
-//! Straum.
+//! Message schemas and types of the systems that run on Straum.
+
+pub mod datadeling;

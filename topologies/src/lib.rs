@@ -1,1 +1,3 @@
-//! Straum.
+//! Nav systems as Straum topologies.
+
+pub mod datadeling;

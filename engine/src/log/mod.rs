@@ -5,8 +5,10 @@
 //! records are read in batches that own their bytes. Nothing here allocates or dispatches per record.
 
 mod batch;
+pub mod embedded;
 mod error;
 pub mod kafka;
+pub mod partitioner;
 
 pub use batch::{encode_header, HeaderView, LogRecord, OutputBatch, OutputMark, OutputRecord, RecordBatch, RecordBatchBuilder};
 pub use error::{LogError, LogErrorKind};

@@ -1,0 +1,111 @@
+//! `KGroupedStream`: a stream grouped by key, and the node that aggregates it.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use straum_state::ValueAndTimestamp;
+
+use crate::dsl::options::nullable;
+use crate::serde::Change;
+use crate::dsl::ktable::materialized::{Materialization, TableStore};
+use crate::dsl::{Consumed, Grouped, KStream, KTable, Materialized, Produced};
+use crate::error::{BoxError, Error};
+use crate::processor::Record;
+use crate::processor::edge::Receiver;
+
+/// A stream grouped by key. Kafka Streams: `KGroupedStream`.
+///
+/// Records with a null key or a null value are left out by every aggregation and counted as dropped.
+#[must_use = "a grouped stream that nothing aggregates does nothing"]
+pub struct KGroupedStream<K, V> {
+    stream: KStream<Option<K>, Option<V>>,
+    name: Arc<str>,
+    grouped: Grouped<K, V>,
+}
+
+impl<K: 'static, V: 'static> KGroupedStream<K, V> {
+    pub(crate) fn new(stream: KStream<Option<K>, Option<V>>, name: Arc<str>, grouped: Grouped<K, V>) -> Self {
+        Self { stream, name, grouped }
+    }
+
+    pub(crate) fn builder(&self) -> crate::dsl::StreamsBuilder {
+        self.stream.builder.clone()
+    }
+
+    pub(crate) fn key_serde(&self) -> straum_state::SharedSerde<K> {
+        Arc::clone(&self.grouped.key_serde)
+    }
+
+    pub(crate) fn value_serde(&self) -> straum_state::SharedSerde<V> {
+        Arc::clone(&self.grouped.value_serde)
+    }
+
+    /// The stream, through its repartition topic if its key may have changed.
+    pub(crate) fn partitioned(self) -> KStream<Option<K>, Option<V>> {
+        let Self { stream, name, grouped } = self;
+        if !stream.rekeyed {
+            return stream;
+        }
+        stream.builder.with_graph(|graph| graph.add_repartition(&name, None));
+        let produced = Produced { key_serde: Arc::clone(&grouped.key_serde), value_serde: Arc::clone(&grouped.value_serde), partitioner: None };
+        let consumed = Consumed { key_serde: nullable(grouped.key_serde), value_serde: nullable(grouped.value_serde), extractor: None };
+        stream.through::<K, V, _, _, _, _>(&name, produced, consumed)
+    }
+
+    /// The table of an aggregation. `step` makes the new aggregate, and the old one as it is sent on, of a record and the
+    /// aggregate there is.
+    pub(crate) fn aggregate_nodes<A: Clone + 'static>(
+        self,
+        prefix: &str,
+        materialized: Materialized<A>,
+        step: impl Fn(&K, V, Option<&A>) -> Result<Step<A>, BoxError> + Send + Sync + 'static,
+    ) -> KTable<K, A> {
+        let builder = self.stream.builder.clone();
+        let key_serde = Arc::clone(&self.grouped.key_serde);
+        // Kafka Streams names the aggregation before the repartition topic's nodes.
+        let name = builder.new_name(prefix);
+        let stream = self.partitioned();
+        let materialization = Materialization::stored(&builder, key_serde, materialized);
+        let (step, of_node) = (Arc::new(step), Arc::clone(&materialization));
+        let node = builder.add_node(name, crate::topology::NodeKind::Processor, &[stream.node], move |instance| {
+            Ok(Rc::new(AggregateNode { name: instance.name(), step: Arc::clone(&step), table: of_node.table_store(instance)? }))
+        });
+        materialization.own(&builder, node);
+        let key_serde = materialization.key_serde();
+        KTable::new(&builder, node, key_serde, materialization)
+    }
+}
+
+/// What an aggregation makes of one record.
+pub(crate) struct Step<A> {
+    /// The aggregate before, as it is sent on: an initial value counts.
+    pub(crate) old: Option<A>,
+    /// The aggregate after; `None` deletes it.
+    pub(crate) new: Option<A>,
+}
+
+pub(crate) struct AggregateNode<F, K, A> {
+    pub(crate) name: Arc<str>,
+    pub(crate) step: Arc<F>,
+    pub(crate) table: Rc<TableStore<K, A>>,
+}
+
+impl<F, K, V, A> Receiver<Option<K>, Option<V>> for AggregateNode<F, K, A>
+where
+    F: Fn(&K, V, Option<&A>) -> Result<Step<A>, BoxError>,
+    K: 'static,
+    V: 'static,
+    A: Clone + 'static,
+{
+    fn receive(&self, record: Record<Option<K>, Option<V>>) -> Result<(), Error> {
+        let Record { key, value, timestamp, headers } = record;
+        let (Some(key), Some(value)) = (key, value) else {
+            self.table.task.drop_record();
+            return Ok(());
+        };
+        let found: Option<ValueAndTimestamp<A>> = self.table.get(&key).map_err(|error| error.in_node(&self.name))?;
+        let timestamp = found.as_ref().map_or(timestamp, |found| found.timestamp.max(timestamp));
+        let step = (self.step)(&key, value, found.as_ref().map(|found| &found.value)).map_err(|error| Error::processing(error).in_node(&self.name))?;
+        self.table.put(Record { key, value: Change { old: step.old, new: step.new }, timestamp, headers })
+    }
+}

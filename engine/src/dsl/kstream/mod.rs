@@ -1,0 +1,100 @@
+//! `KStream`: a stream of records, one operator a file.
+
+mod filter;
+mod flat_map;
+mod flat_map_values;
+mod global_join;
+mod group_by;
+mod join;
+mod map;
+mod map_values;
+mod merge;
+mod peek;
+mod process;
+mod process_values;
+mod repartition;
+mod select_key;
+mod split;
+pub(crate) mod to;
+mod to_table;
+
+pub use split::BranchedKStream;
+
+use std::marker::PhantomData;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::dsl::StreamsBuilder;
+use crate::error::Error;
+use crate::processor::edge::{Edge, ErasedEdge, Receiver};
+use crate::processor::{Nullable, Record};
+use crate::topology::{Instance, NodeId, NodeKind};
+
+/// A stream of records of `K` and `V`. Kafka Streams: `KStream`.
+///
+/// The handle is consumed by use. `.clone()` forks the stream: every record then goes both ways.
+/// A stream whose keys or values can be null is one of `Option`.
+#[must_use = "a stream that nothing reads does nothing"]
+pub struct KStream<K, V> {
+    pub(crate) builder: StreamsBuilder,
+    pub(crate) node: NodeId,
+    /// The key may have changed since the records were partitioned: a stateful operator repartitions first.
+    pub(crate) rekeyed: bool,
+    marker: PhantomData<fn() -> (K, V)>,
+}
+
+impl<K: 'static, V: 'static> KStream<K, V> {
+    pub(crate) fn new(builder: &StreamsBuilder, node: NodeId, rekeyed: bool) -> Self {
+        Self { builder: builder.clone(), node, rekeyed, marker: PhantomData }
+    }
+
+    /// The same stream with keys and values as `Option`, as the rules for nulls are written. No node: the edge converts.
+    pub(crate) fn nullable<KT: 'static, VT: 'static, MK: 'static, MV: 'static>(self) -> KStream<Option<KT>, Option<VT>>
+    where
+        K: Nullable<KT, MK>,
+        V: Nullable<VT, MV>,
+    {
+        self.builder.with_graph(|graph| {
+            graph.add_adapter(self.node, Arc::new(|edge| edge.typed().map(|edge| ErasedEdge::new(NullableEdge::<KT, VT, MK, MV>::adapt::<K, V>(edge)))));
+        });
+        KStream::new(&self.builder, self.node, self.rekeyed)
+    }
+
+    /// Adds an operator below this stream.
+    pub(crate) fn then<K2: 'static, V2: 'static, R: Receiver<K, V> + 'static>(
+        self,
+        prefix: &str,
+        rekeyed: bool,
+        make: impl Fn(&mut Instance<'_>) -> Result<Rc<R>, Error> + Send + Sync + 'static,
+    ) -> KStream<K2, V2> {
+        let name = self.builder.new_name(prefix);
+        let node = self.builder.add_node(name, NodeKind::Processor, &[self.node], make);
+        KStream::new(&self.builder, node, rekeyed)
+    }
+}
+
+impl<K: Clone + 'static, V: Clone + 'static> Clone for KStream<K, V> {
+    fn clone(&self) -> Self {
+        self.builder.with_graph(|graph| graph.set_fork::<K, V>(self.node, Record::clone));
+        Self::new(&self.builder, self.node, self.rekeyed)
+    }
+}
+
+/// Converts on an edge from a stream's own types to `Option`.
+struct NullableEdge<KT, VT, MK, MV> {
+    edge: Edge<Option<KT>, Option<VT>>,
+    marker: PhantomData<fn(MK, MV)>,
+}
+
+impl<KT: 'static, VT: 'static, MK: 'static, MV: 'static> NullableEdge<KT, VT, MK, MV> {
+    fn adapt<K: Nullable<KT, MK>, V: Nullable<VT, MV>>(edge: Edge<Option<KT>, Option<VT>>) -> Edge<K, V> {
+        Rc::new(Self { edge, marker: PhantomData })
+    }
+}
+
+impl<K: Nullable<KT, MK>, V: Nullable<VT, MV>, KT, VT, MK, MV> Receiver<K, V> for NullableEdge<KT, VT, MK, MV> {
+    fn receive(&self, record: Record<K, V>) -> Result<(), Error> {
+        let Record { key, value, timestamp, headers } = record;
+        self.edge.receive(Record { key: key.into_option(), value: value.into_option(), timestamp, headers })
+    }
+}

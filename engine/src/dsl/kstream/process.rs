@@ -1,0 +1,30 @@
+//! The Processor API inside the DSL.
+
+use std::sync::Arc;
+
+use crate::dsl::KStream;
+use crate::processor::ProcessorSupplier;
+use crate::processor::process::ProcessNode;
+use crate::topology::NodeKind;
+
+impl<K: 'static, V: 'static> KStream<K, V> {
+    /// Hands the records to a processor of the user's, connected to these stores. Kafka Streams: `KStream.process`.
+    ///
+    /// The supplier makes one processor a task. What it forwards may have any key: a stateful operator below repartitions.
+    /// Global stores need no connecting.
+    pub fn process<K2: 'static, V2: 'static, S>(self, name: impl Into<Arc<str>>, supplier: S, stores: &[&str]) -> KStream<K2, V2>
+    where
+        S: ProcessorSupplier<K, V, K2, V2>,
+    {
+        let node = self.builder.add_node(name.into(), NodeKind::Processor, &[self.node], move |instance| {
+            let (name, downstream, connected) = (instance.name(), instance.downstream::<K2, V2>()?, instance.connected());
+            ProcessNode::start(&name, supplier.get(), downstream, connected, &instance.task)
+        });
+        self.builder.with_graph(|graph| {
+            for store in stores {
+                graph.connect(node, &Arc::from(*store));
+            }
+        });
+        KStream::new(&self.builder, node, true)
+    }
+}

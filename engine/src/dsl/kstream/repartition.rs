@@ -1,0 +1,47 @@
+//! Sends a stream through a topic, so that every record is where its key belongs.
+
+use std::sync::Arc;
+
+use crate::dsl::kstream::to::Topic;
+use crate::dsl::{Consumed, KStream, Produced, Repartitioned};
+use crate::processor::Nullable;
+use crate::topology::TopicRef;
+
+impl<K: 'static, V: 'static> KStream<K, V> {
+    /// Writes the stream to the topic `<application>-<name>-repartition` and reads it from there.
+    /// Kafka Streams: `KStream.repartition`.
+    ///
+    /// With a fixed number of partitions it decides for the topics it is joined with. The topic is made when the
+    /// application starts, and purged of what was processed.
+    pub fn repartition(self, name: impl Into<Arc<str>>, repartitioned: Repartitioned<K, V>) -> Self {
+        let name = name.into();
+        let Repartitioned { key_serde, value_serde, partitions, partitioner } = repartitioned;
+        self.builder.with_graph(|graph| graph.add_repartition(&name, partitions));
+        let produced = Produced { key_serde: Arc::clone(&key_serde), value_serde: Arc::clone(&value_serde), partitioner };
+        let consumed = Consumed { key_serde, value_serde, extractor: None };
+        self.through(&name, produced, consumed)
+    }
+
+    /// The three nodes of a repartition topic. Records with a null key pass, to any partition: the filter stays so that
+    /// names and numbers are Kafka Streams'.
+    pub(crate) fn through<KT, VT, K2, V2, MK, MV>(self, name: &Arc<str>, produced: Produced<KT, VT, K, V>, consumed: Consumed<K2, V2>) -> KStream<K2, V2>
+    where
+        K: Nullable<KT, MK>,
+        V: Nullable<VT, MV>,
+        KT: 'static,
+        VT: 'static,
+        K2: 'static,
+        V2: 'static,
+        MK: 'static,
+        MV: 'static,
+    {
+        let builder = self.builder.clone();
+        // Kafka Streams uses up a number for each of the three, named or not.
+        builder.with_graph(|graph| (0..3).for_each(|_| graph.burn_name()));
+        let filtered = self.pass_through(format!("{name}-repartition-filter").into());
+        let topic = TopicRef::Repartition(Arc::clone(name));
+        filtered.sink(format!("{name}-repartition-sink").into(), Topic::Fixed(topic.clone()), produced);
+        let source = builder.add_source(format!("{name}-repartition-source").into(), topic, consumed);
+        KStream::new(&builder, source, false)
+    }
+}

@@ -1,0 +1,59 @@
+//! Gives records another key.
+
+use std::marker::PhantomData;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::dsl::KStream;
+use crate::dsl::builder::Passes;
+use crate::error::{BoxError, Error};
+use crate::processor::Record;
+use crate::processor::edge::{Downstream, Receiver};
+
+impl<K: 'static, V: 'static> KStream<K, V> {
+    /// Selects a new key for every record. Kafka Streams: `KStream.selectKey`.
+    ///
+    /// The key may have changed: a stateful operator below repartitions first.
+    pub fn select_key<K2: 'static>(self, selector: impl Fn(&K, &V) -> K2 + Send + Sync + 'static) -> KStream<K2, V> {
+        self.try_select_key(move |key, value| Ok::<_, std::convert::Infallible>(selector(key, value)))
+    }
+
+    /// As [`KStream::select_key`], by a selector that can fail.
+    pub fn try_select_key<K2: 'static, E: Into<BoxError> + 'static>(
+        self,
+        selector: impl Fn(&K, &V) -> Result<K2, E> + Send + Sync + 'static,
+    ) -> KStream<K2, V> {
+        self.select_key_nodes("KSTREAM-KEY-SELECT-", selector)
+    }
+
+    pub(crate) fn select_key_nodes<K2: 'static, E: Into<BoxError> + 'static>(
+        self,
+        prefix: &str,
+        selector: impl Fn(&K, &V) -> Result<K2, E> + Send + Sync + 'static,
+    ) -> KStream<K2, V> {
+        let selector = Arc::new(selector);
+        self.then(prefix, true, move |instance| {
+            let name = instance.name();
+            let (selector, downstream) = (Arc::clone(&selector), instance.downstream::<K2, V>()?);
+            Ok(Rc::new(SelectKeyNode { name, selector, downstream, marker: PhantomData }))
+        })
+    }
+}
+
+struct SelectKeyNode<F, K, K2, V, E> {
+    name: Arc<str>,
+    selector: Arc<F>,
+    downstream: Downstream<K2, V>,
+    marker: Passes<(K, E)>,
+}
+
+impl<F, K, K2, V, E> Receiver<K, V> for SelectKeyNode<F, K, K2, V, E>
+where
+    F: Fn(&K, &V) -> Result<K2, E>,
+    E: Into<BoxError>,
+{
+    fn receive(&self, record: Record<K, V>) -> Result<(), Error> {
+        let key = (self.selector)(&record.key, &record.value).map_err(|error| Error::processing(error).in_node(&self.name))?;
+        self.downstream.forward(record.with_key(key))
+    }
+}

@@ -1,0 +1,90 @@
+//! Splits a stream into branches: every record goes to the first whose predicate holds.
+
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::dsl::{KStream, StreamsBuilder};
+use crate::error::{BoxError, Error};
+use crate::processor::edge::{Downstream, Receiver};
+use crate::processor::{Outcome, Record};
+use crate::topology::{NodeId, NodeKind};
+
+type Predicate<K, V> = Arc<dyn Fn(&K, &V) -> Result<bool, BoxError> + Send + Sync>;
+
+impl<K: 'static, V: 'static> KStream<K, V> {
+    /// Splits the stream. Kafka Streams: `KStream.split`.
+    pub fn split(self) -> BranchedKStream<K, V> {
+        let name = self.builder.new_name("KSTREAM-BRANCH-");
+        let predicates: Arc<Mutex<Vec<Option<Predicate<K, V>>>>> = Arc::default();
+        let of_node = Arc::clone(&predicates);
+        let node = self.builder.add_node(Arc::clone(&name), NodeKind::Processor, &[self.node], move |instance| {
+            let predicates = of_node.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            Ok(Rc::new(BranchNode { name: instance.name(), predicates, downstream: instance.downstream::<K, V>()? }))
+        });
+        // Only one child gets a record: no copy is ever made.
+        self.builder.with_graph(|graph| graph.set_branches(node));
+        BranchedKStream { builder: self.builder, node, name, rekeyed: self.rekeyed, predicates, branches: Vec::new() }
+    }
+}
+
+/// A stream being split. Kafka Streams: `BranchedKStream`.
+#[must_use = "a split without a branch drops every record"]
+pub struct BranchedKStream<K, V> {
+    builder: StreamsBuilder,
+    node: NodeId,
+    name: Arc<str>,
+    rekeyed: bool,
+    predicates: Arc<Mutex<Vec<Option<Predicate<K, V>>>>>,
+    branches: Vec<KStream<K, V>>,
+}
+
+impl<K: 'static, V: 'static> BranchedKStream<K, V> {
+    /// Adds a branch for the records that no earlier one took and for which the predicate holds. Kafka Streams:
+    /// `BranchedKStream.branch`.
+    pub fn branch<R, M>(mut self, predicate: impl Fn(&K, &V) -> R + Send + Sync + 'static) -> Self
+    where
+        R: Outcome<bool, M>,
+    {
+        let number = self.branches.len() + 1;
+        self.add(number, Some(Arc::new(move |key, value| predicate(key, value).into_result())));
+        self
+    }
+
+    /// Ends the split with a branch for all other records, which is the last of the list. Kafka Streams: `defaultBranch`.
+    pub fn default_branch(mut self) -> Vec<KStream<K, V>> {
+        self.add(0, None);
+        self.branches
+    }
+
+    /// Ends the split; other records are dropped. Kafka Streams: `noDefaultBranch`.
+    pub fn no_default_branch(self) -> Vec<KStream<K, V>> {
+        self.branches
+    }
+
+    fn add(&mut self, number: usize, predicate: Option<Predicate<K, V>>) {
+        self.predicates.lock().unwrap_or_else(PoisonError::into_inner).push(predicate);
+        let branch = KStream::new(&self.builder, self.node, self.rekeyed).pass_through(format!("{}-{number}", self.name).into());
+        self.branches.push(branch);
+    }
+}
+
+struct BranchNode<K, V> {
+    name: Arc<str>,
+    predicates: Vec<Option<Predicate<K, V>>>,
+    downstream: Downstream<K, V>,
+}
+
+impl<K, V> Receiver<K, V> for BranchNode<K, V> {
+    fn receive(&self, record: Record<K, V>) -> Result<(), Error> {
+        for (index, predicate) in self.predicates.iter().enumerate() {
+            let holds = match predicate {
+                Some(predicate) => predicate(&record.key, &record.value).map_err(|error| Error::processing(error).in_node(&self.name))?,
+                None => true,
+            };
+            if holds {
+                return self.downstream.forward_to(index, record);
+            }
+        }
+        Ok(())
+    }
+}

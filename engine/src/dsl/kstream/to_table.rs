@@ -1,0 +1,44 @@
+//! A stream as a table.
+
+use crate::dsl::ktable::materialized::Materialization;
+use crate::dsl::ktable::source::table_of;
+use crate::dsl::options::nullable;
+use crate::dsl::{Consumed, KStream, KTable, Materialized, Produced};
+use crate::processor::Nullable;
+use std::sync::Arc;
+
+impl<K: 'static, V: 'static> KStream<K, V> {
+    /// Reads the stream as changes of a table. Kafka Streams: `KStream.toTable`.
+    ///
+    /// A null value deletes its key; a record with a null key is left out and counted as dropped. Repartitions, through
+    /// `<application>-<store>-repartition`, if the key may have changed.
+    pub fn to_table<KT, VT, MK, MV>(self, consumed: Consumed<KT, VT>, mut materialized: Materialized<VT>) -> KTable<KT, VT>
+    where
+        K: Nullable<KT, MK>,
+        V: Nullable<VT, MV>,
+        KT: 'static,
+        VT: Clone + 'static,
+        MK: 'static,
+        MV: 'static,
+    {
+        let builder = self.builder.clone();
+        let rekeyed = self.rekeyed;
+        let name = builder.new_name("KSTREAM-TOTABLE-");
+        let Consumed { key_serde, value_serde, .. } = consumed;
+        let mut stream = self.nullable::<KT, VT, MK, MV>();
+        if rekeyed {
+            let topic = Arc::clone(&materialized.name);
+            builder.with_graph(|graph| graph.add_repartition(&topic, None));
+            let produced = Produced { key_serde: Arc::clone(&key_serde), value_serde: Arc::clone(&value_serde), partitioner: None };
+            let reading = Consumed { key_serde: nullable(Arc::clone(&key_serde)), value_serde: nullable(Arc::clone(&value_serde)), extractor: None };
+            stream = stream.through::<KT, VT, _, _, _, _>(&topic, produced, reading);
+        }
+        materialized.value_serde.get_or_insert(value_serde);
+        let materialization = if materialized.when_needed {
+            Materialization::when_needed(key_serde, materialized)
+        } else {
+            Materialization::stored(&builder, key_serde, materialized)
+        };
+        table_of(stream, name, materialization)
+    }
+}

@@ -1,0 +1,80 @@
+//! Groups a table by another key.
+
+use std::marker::PhantomData;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::dsl::builder::Passes;
+use crate::dsl::{Grouped, KGroupedTable, KStream, KTable};
+use crate::error::Error;
+use crate::processor::edge::{Downstream, Receiver};
+use crate::processor::{NullableOutcome, Record};
+use crate::serde::Change;
+use crate::topology::NodeKind;
+
+impl<K: 'static, V: Clone + 'static> KTable<K, V> {
+    /// Groups the rows by the key, and as the value, that `selector` returns: a pair, an `Option` of one, or a `Result` of
+    /// either. Kafka Streams: `KTable.groupBy`.
+    ///
+    /// A change goes through `<application>-<name>-repartition` as one record when the new row has the key of the old one,
+    /// else as two: the old row is subtracted first.
+    pub fn group_by<K2, V2, R, M>(
+        self,
+        name: impl Into<Arc<str>>,
+        selector: impl Fn(&K, &V) -> R + Send + Sync + 'static,
+        grouped: Grouped<K2, V2>,
+    ) -> KGroupedTable<K2, V2>
+    where
+        K2: PartialEq + Clone + 'static,
+        V2: 'static,
+        R: NullableOutcome<(K2, V2), M> + 'static,
+        M: 'static,
+    {
+        let builder = self.builder.clone();
+        self.table.send_old_values(&builder, true);
+        let node_name = builder.new_name("KTABLE-SELECT-");
+        let selector = Arc::new(selector);
+        let node = builder.add_node(node_name, NodeKind::Processor, &[self.node], move |instance| {
+            let (name, selector) = (instance.name(), Arc::clone(&selector));
+            Ok(Rc::new(RepartitionMapNode { name, selector, downstream: instance.downstream::<K2, Change<V2>>()?, marker: PhantomData }))
+        });
+        KGroupedTable::new(KStream::new(&builder, node, true), name.into(), grouped)
+    }
+}
+
+struct RepartitionMapNode<F, K, V, K2, V2, R, M> {
+    name: Arc<str>,
+    selector: Arc<F>,
+    downstream: Downstream<K2, Change<V2>>,
+    marker: Passes<(K, V, R, M)>,
+}
+
+impl<F, K, V, K2, V2, R, M> Receiver<K, Change<V>> for RepartitionMapNode<F, K, V, K2, V2, R, M>
+where
+    F: Fn(&K, &V) -> R,
+    R: NullableOutcome<(K2, V2), M>,
+    K2: PartialEq + Clone,
+{
+    fn receive(&self, record: Record<K, Change<V>>) -> Result<(), Error> {
+        let Record { key, value: Change { old, new }, timestamp, headers } = record;
+        let select = |value: Option<V>| match value {
+            Some(value) => (self.selector)(&key, &value).into_nullable().map_err(|error| Error::processing(error).in_node(&self.name)),
+            None => Ok(None),
+        };
+        let (old, new) = (select(old)?, select(new)?);
+        match (old, new) {
+            (Some((old_key, old)), Some((new_key, new))) if old_key == new_key => {
+                self.downstream.forward(Record { key: new_key, value: Change { old: Some(old), new: Some(new) }, timestamp, headers })
+            }
+            (old, new) => {
+                if let Some((key, old)) = old {
+                    self.downstream.forward(Record { key, value: Change { old: Some(old), new: None }, timestamp, headers: headers.clone() })?;
+                }
+                match new {
+                    Some((key, new)) => self.downstream.forward(Record { key, value: Change { old: None, new: Some(new) }, timestamp, headers }),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The store of a table: declared once, used by the node that fills it and by those that look it up.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use straum_state::{KeyValueStoreBuilder, SharedSerde, Unforwarded, ValueAndTimestamp};
+
+use crate::dsl::ktable::table::{Table, ValueGetter};
+use crate::dsl::{Materialized, StreamsBuilder};
+use crate::error::Error;
+use crate::processor::Record;
+use crate::processor::cache::{CachedContext, FlushCache};
+use crate::processor::edge::Downstream;
+use crate::processor::store::Store;
+use crate::processor::task_context::TaskContext;
+use crate::serde::Change;
+use crate::topology::{Instance, NodeId};
+
+/// The store of a table, made when it is certain that there is one.
+pub(crate) struct Materialization<K, V> {
+    key_serde: SharedSerde<K>,
+    materialized: Materialized<V>,
+    /// The nodes that fill the store: one, or one a cogrouped stream.
+    owners: Mutex<Vec<NodeId>>,
+    stored: AtomicBool,
+    send_old: AtomicBool,
+}
+
+impl<K: 'static, V: Clone + 'static> Materialization<K, V> {
+    /// A table that has a store from the start.
+    pub(crate) fn stored(builder: &StreamsBuilder, key_serde: SharedSerde<K>, materialized: Materialized<V>) -> Arc<Self> {
+        let materialization = Self::when_needed(key_serde, materialized);
+        materialization.store(builder);
+        materialization
+    }
+
+    /// A table that gets its store when an operator below asks for it.
+    pub(crate) fn when_needed(key_serde: SharedSerde<K>, materialized: Materialized<V>) -> Arc<Self> {
+        Arc::new(Self { key_serde, materialized, owners: Mutex::default(), stored: AtomicBool::new(false), send_old: AtomicBool::new(false) })
+    }
+
+    /// Adds the store, once.
+    pub(crate) fn store(&self, builder: &StreamsBuilder) {
+        if self.stored.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let name = &self.materialized.name;
+        let Some(value_serde) = &self.materialized.value_serde else {
+            builder.with_graph(|graph| graph.problems.push(format!("store {name} has no value serde, expected Materialized::with")));
+            return;
+        };
+        let store = KeyValueStoreBuilder::<K, V, CachedContext>::new(Arc::clone(name), Arc::clone(&self.key_serde), Arc::clone(value_serde));
+        let store = store.persistent(self.materialized.persistent).with_caching(self.materialized.caching);
+        let store = match &self.materialized.logging {
+            Some(config) => store.with_logging(config.clone()),
+            None => store.without_logging(),
+        };
+        builder.with_graph(|graph| {
+            graph.add_store(Arc::new(store));
+            for owner in &*self.owners.lock().unwrap_or_else(PoisonError::into_inner) {
+                graph.connect(*owner, name);
+            }
+        });
+    }
+
+    /// Says that a node fills the store.
+    pub(crate) fn own(&self, builder: &StreamsBuilder, owner: NodeId) {
+        self.owners.lock().unwrap_or_else(PoisonError::into_inner).push(owner);
+        if self.is_stored() {
+            builder.with_graph(|graph| graph.connect(owner, &self.materialized.name));
+        }
+    }
+
+    pub(crate) fn key_serde(&self) -> SharedSerde<K> {
+        Arc::clone(&self.key_serde)
+    }
+
+    pub(crate) fn is_stored(&self) -> bool {
+        self.stored.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn sends_old(&self) -> bool {
+        self.send_old.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_send_old(&self) {
+        self.send_old.store(true, Ordering::Relaxed);
+    }
+
+    /// The physical side, for the node that fills the store.
+    pub(crate) fn table_store(&self, instance: &mut Instance<'_>) -> Result<Rc<TableStore<K, V>>, Error> {
+        if !self.is_stored() {
+            return TableStore::unstored(instance, self.sends_old());
+        }
+        let store = instance.key_value::<K, V>(&self.materialized.name)?;
+        let caching = store.borrow().is_caching() && instance.task.caching;
+        let table = Rc::new(TableStore {
+            name: instance.name(),
+            store: Some(store),
+            caching,
+            send_old: self.sends_old(),
+            downstream: instance.downstream::<K, Change<V>>()?,
+            task: Rc::clone(&instance.task),
+        });
+        if caching {
+            instance.add_cache(Rc::clone(&table) as Rc<dyn FlushCache>);
+        }
+        Ok(table)
+    }
+}
+
+impl<K: 'static, V: Clone + 'static> Table<K, V> for Materialization<K, V> {
+    fn send_old_values(&self, builder: &StreamsBuilder, force: bool) -> bool {
+        if force {
+            self.store(builder);
+        }
+        if self.is_stored() {
+            self.set_send_old();
+        }
+        self.is_stored()
+    }
+
+    fn connect(&self, builder: &StreamsBuilder, reader: NodeId) {
+        self.store(builder);
+        builder.with_graph(|graph| graph.connect(reader, &self.materialized.name));
+    }
+
+    fn materialize(&self, builder: &StreamsBuilder, _: SharedSerde<K>, materialized: Materialized<V>) {
+        let (store, name) = (&self.materialized.name, materialized.name);
+        builder.with_graph(|graph| graph.problems.push(format!("table is materialized as {name}, expected it to keep its store {store}")));
+    }
+
+    fn getter(&self, instance: &Instance<'_>) -> Result<Rc<dyn ValueGetter<K, V>>, Error> {
+        Ok(Rc::new(StoreGetter { store: instance.key_value::<K, V>(&self.materialized.name)? }))
+    }
+}
+
+struct StoreGetter<K, V> {
+    store: Rc<RefCell<Store<K, V>>>,
+}
+
+impl<K: 'static, V: Clone + 'static> ValueGetter<K, V> for StoreGetter<K, V> {
+    fn get(&self, key: &K) -> Result<Option<ValueAndTimestamp<V>>, Error> {
+        Ok(self.store.borrow_mut().get_with_timestamp(key)?)
+    }
+}
+
+/// A table's store in one task, and its way downstream: at once, or when the cache lets go.
+///
+/// Kafka Streams: `KeyValueStoreWrapper` with `TimestampedTupleForwarder` and the caching store's flush listener.
+pub(crate) struct TableStore<K, V> {
+    name: Arc<str>,
+    store: Option<Rc<RefCell<Store<K, V>>>>,
+    caching: bool,
+    send_old: bool,
+    downstream: Downstream<K, Change<V>>,
+    pub(crate) task: Rc<TaskContext>,
+}
+
+impl<K: 'static, V: Clone + 'static> TableStore<K, V> {
+    /// A table without a store: changes go straight on.
+    pub(crate) fn unstored(instance: &Instance<'_>, send_old: bool) -> Result<Rc<Self>, Error> {
+        let (name, downstream) = (instance.name(), instance.downstream::<K, Change<V>>()?);
+        Ok(Rc::new(Self { name, store: None, caching: false, send_old, downstream, task: Rc::clone(&instance.task) }))
+    }
+
+    pub(crate) fn is_stored(&self) -> bool {
+        self.store.is_some()
+    }
+
+    pub(crate) fn get(&self, key: &K) -> Result<Option<ValueAndTimestamp<V>>, Error> {
+        match &self.store {
+            Some(store) => Ok(store.borrow_mut().get_with_timestamp(key)?),
+            None => Ok(None),
+        }
+    }
+
+    /// Stores the new value and sends the change on; the old value only where it was asked for.
+    pub(crate) fn put(&self, record: Record<K, Change<V>>) -> Result<(), Error> {
+        match &self.store {
+            None => self.forward(record),
+            Some(store) if self.caching => {
+                let context = CachedContext::new(record.headers, self.task.source.get(), self.task.source_topic_bytes());
+                store.borrow_mut().put_cached(&record.key, record.value.new, record.timestamp, context)?;
+                loop {
+                    let Some(evicted) = store.borrow_mut().next_evicted()? else { return Ok(()) };
+                    self.forward_cached(evicted)?;
+                }
+            }
+            Some(store) if self.downstream.is_empty() => Ok(store.borrow_mut().put(&record.key, record.value.new, record.timestamp)?),
+            Some(store) => {
+                store.borrow_mut().put(&record.key, record.value.new.clone(), record.timestamp)?;
+                self.forward(record)
+            }
+        }
+    }
+
+    fn forward(&self, mut record: Record<K, Change<V>>) -> Result<(), Error> {
+        if !self.send_old {
+            record.value.old = None;
+        }
+        self.downstream.forward(record)
+    }
+
+    /// Forwards a cached update in the context of its latest write.
+    fn forward_cached(&self, update: Unforwarded<K, V, CachedContext>) -> Result<(), Error> {
+        let Unforwarded { key, old, new, timestamp, context } = update;
+        let before = self.task.source.replace(context.source);
+        let value = Change { old: old.map(|old| old.value), new };
+        let result = self.task.at(timestamp, || self.forward(Record { key, value, timestamp, headers: context.headers }));
+        self.task.source.set(before);
+        result.map_err(|error| error.in_node(&self.name))
+    }
+}
+
+impl<K: 'static, V: Clone + 'static> FlushCache for TableStore<K, V> {
+    fn flush_next(&self) -> Result<bool, Error> {
+        let Some(store) = &self.store else { return Ok(false) };
+        let Some(update) = store.borrow_mut().drain_unforwarded()? else { return Ok(false) };
+        self.forward_cached(update)?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,73 @@
+//! A table read from a topic.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::dsl::ktable::materialized::{Materialization, TableStore};
+use crate::dsl::options::nullable;
+use crate::dsl::{Consumed, KStream, KTable, Materialized, StreamsBuilder};
+use crate::error::Error;
+use crate::processor::Record;
+use crate::processor::edge::Receiver;
+use crate::serde::Change;
+use crate::topology::{NodeKind, TopicRef};
+
+impl StreamsBuilder {
+    /// A table of a topic: the newest value of each key. Kafka Streams: `StreamsBuilder.table`.
+    ///
+    /// A null value deletes its key; a record with a null key is left out and counted as dropped. Records that come out of
+    /// the order of their timestamps are applied all the same: the last offset wins.
+    pub fn table<K: 'static, V: Clone + 'static>(
+        &self,
+        topic: impl Into<Arc<str>>,
+        consumed: Consumed<K, V>,
+        materialized: Materialized<V>,
+    ) -> KTable<K, V> {
+        let source_name = self.new_name("KSTREAM-SOURCE-");
+        let name = self.new_name("KTABLE-SOURCE-");
+        let Consumed { key_serde, value_serde, extractor: _ } = consumed;
+        let reading = Consumed { key_serde: nullable(Arc::clone(&key_serde)), value_serde: nullable(Arc::clone(&value_serde)), extractor: None };
+        let source = self.add_source(source_name, TopicRef::External(topic.into()), reading);
+        let stream = KStream::<Option<K>, Option<V>>::new(self, source, false);
+        let mut materialized = materialized;
+        materialized.value_serde.get_or_insert(value_serde);
+        let materialization = if materialized.when_needed {
+            Materialization::when_needed(key_serde, materialized)
+        } else {
+            Materialization::stored(self, key_serde, materialized)
+        };
+        table_of(stream, name, materialization)
+    }
+}
+
+/// The table that a stream of changes makes.
+pub(crate) fn table_of<K: 'static, V: Clone + 'static>(
+    stream: KStream<Option<K>, Option<V>>,
+    name: Arc<str>,
+    materialization: Arc<Materialization<K, V>>,
+) -> KTable<K, V> {
+    let builder = stream.builder.clone();
+    let of_node = Arc::clone(&materialization);
+    let node = builder.add_node(name, NodeKind::Processor, &[stream.node], move |instance| {
+        Ok(Rc::new(TableSourceNode { name: instance.name(), table: of_node.table_store(instance)? }))
+    });
+    materialization.own(&builder, node);
+    let key_serde = materialization.key_serde();
+    KTable::new(&builder, node, key_serde, materialization)
+}
+
+struct TableSourceNode<K, V> {
+    name: Arc<str>,
+    table: Rc<TableStore<K, V>>,
+}
+
+impl<K: 'static, V: Clone + 'static> Receiver<Option<K>, Option<V>> for TableSourceNode<K, V> {
+    fn receive(&self, record: Record<Option<K>, Option<V>>) -> Result<(), Error> {
+        let Record { key: Some(key), value: new, timestamp, headers } = record else {
+            self.table.task.drop_record();
+            return Ok(());
+        };
+        let old = self.table.get(&key).map_err(|error| error.in_node(&self.name))?.map(|found| found.value);
+        self.table.put(Record { key, value: Change { old, new }, timestamp, headers })
+    }
+}

@@ -1,0 +1,119 @@
+//! Files of the operating system.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Storage, StorageFile};
+
+/// The files below one folder.
+#[derive(Clone, Debug)]
+pub struct DiskStorage {
+    root: PathBuf,
+}
+
+impl DiskStorage {
+    /// The files below `root`, which is made when it is missing.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn new(root: impl Into<PathBuf>) -> io::Result<Self> {
+        let root = root.into();
+        fs::create_dir_all(&root)?;
+        Ok(Self { root })
+    }
+}
+
+impl Storage for DiskStorage {
+    fn open(&self, path: &str) -> io::Result<Arc<dyn StorageFile>> {
+        let file = OpenOptions::new().read(true).write(true).open(self.root.join(path))?;
+        Ok(Arc::new(DiskFile { file }))
+    }
+
+    fn create(&self, path: &str) -> io::Result<Arc<dyn StorageFile>> {
+        let path = self.root.join(path);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
+        Ok(Arc::new(DiskFile { file }))
+    }
+
+    fn list(&self, folder: &str) -> io::Result<Vec<String>> {
+        let entries = match fs::read_dir(self.root.join(folder)) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            if entry.file_type()?.is_file() {
+                names.extend(entry.file_name().into_string());
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.root.join(from), self.root.join(to))
+    }
+
+    fn delete(&self, path: &str) -> io::Result<()> {
+        fs::remove_file(self.root.join(path))
+    }
+
+    fn sync_folder(&self, folder: &str) -> io::Result<()> {
+        let mut current: &Path = &self.root.join(folder);
+        loop {
+            File::open(current)?.sync_all()?;
+            match current.parent() {
+                Some(parent) if current != self.root => current = parent,
+                _ => return Ok(()),
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct DiskFile {
+    file: File,
+}
+
+impl StorageFile for DiskFile {
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn read(&self, position: u64, length: usize) -> io::Result<Bytes> {
+        let mut data = Vec::with_capacity(length);
+        while data.len() < length {
+            let at = position + data.len() as u64;
+            match rustix::io::pread(&self.file, rustix::buffer::spare_capacity(&mut data), at) {
+                Ok(0) => break,
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        data.truncate(length);
+        Ok(Bytes::from(data))
+    }
+
+    fn append(&self, position: u64, data: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(data, position)
+    }
+
+    fn truncate(&self, length: u64) -> io::Result<()> {
+        self.file.set_len(length)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        // A failed sync may have dropped the pages, so it is never told as "try again", not even for a full disk.
+        self.file.sync_data().map_err(|error| io::Error::other(format!("sync failed: {error}")))
+    }
+}

@@ -1,0 +1,78 @@
+//! Scheduled calls to processors, by stream time or by the wall clock.
+
+use std::rc::Rc;
+
+use crate::error::Error;
+
+/// By which time a punctuation is due. Kafka Streams: `PunctuationType`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PunctuationType {
+    /// Stream time: advances with the records' timestamps only. Aligned to 0, first due as soon as there is a stream time.
+    StreamTime,
+    /// Wall-clock time: first due one interval from now.
+    WallClockTime,
+}
+
+/// A scheduled punctuation, told apart by this in [`Processor::punctuate`](crate::processor::Processor::punctuate).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Punctuation(u64);
+
+/// A node that can be punctuated.
+pub(crate) trait Punctuate {
+    fn punctuate(&self, timestamp: i64, punctuation: Punctuation) -> Result<(), Error>;
+}
+
+/// A punctuation whose time has come.
+pub(crate) struct Due {
+    pub(crate) node: Rc<dyn Punctuate>,
+    pub(crate) punctuation: Punctuation,
+    pub(crate) timestamp: i64,
+}
+
+struct Schedule {
+    id: Punctuation,
+    node: Rc<dyn Punctuate>,
+    kind: PunctuationType,
+    interval: i64,
+    next: i64,
+}
+
+/// The punctuations of one task.
+#[derive(Default)]
+pub(crate) struct Punctuations {
+    schedules: Vec<Schedule>,
+    next_id: u64,
+}
+
+impl Punctuations {
+    /// `now` is the wall clock. `interval` is at least 1 ms.
+    pub(crate) fn schedule(&mut self, node: Rc<dyn Punctuate>, interval: i64, kind: PunctuationType, now: i64) -> Punctuation {
+        let id = Punctuation(self.next_id);
+        self.next_id += 1;
+        let interval = interval.max(1);
+        let next = match kind {
+            PunctuationType::StreamTime => 0,
+            PunctuationType::WallClockTime => now.saturating_add(interval),
+        };
+        self.schedules.push(Schedule { id, node, kind, interval, next });
+        id
+    }
+
+    pub(crate) fn cancel(&mut self, punctuation: Punctuation) {
+        self.schedules.retain(|schedule| schedule.id != punctuation);
+    }
+
+    /// Takes the first punctuation of this kind that is due at `now`. Ticks that were missed collapse into one, and the
+    /// next stays on the grid.
+    pub(crate) fn take_due(&mut self, kind: PunctuationType, now: i64) -> Option<Due> {
+        let due = self.schedules.iter_mut().filter(|schedule| schedule.kind == kind && schedule.next <= now).min_by_key(|schedule| schedule.next)?;
+        let missed = (now - due.next) / due.interval;
+        due.next = due.next.saturating_add(due.interval.saturating_mul(missed + 1));
+        Some(Due { node: Rc::clone(&due.node), punctuation: due.id, timestamp: now })
+    }
+
+    /// When the next punctuation of this kind is due.
+    pub(crate) fn next(&self, kind: PunctuationType) -> Option<i64> {
+        self.schedules.iter().filter(|schedule| schedule.kind == kind).map(|schedule| schedule.next).min()
+    }
+}

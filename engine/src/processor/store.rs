@@ -1,0 +1,205 @@
+//! A processor's way to its stores: a typed handle when the topology is declared, the store itself when it runs.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use straum_state::{KeyValueStore, StateError, StoreIterator, ValueAndTimestamp};
+
+use crate::error::Error;
+use crate::processor::cache::CachedContext;
+use crate::processor::global::GlobalView;
+use crate::processor::task_context::TaskContext;
+
+/// The store type of the engine's key-value stores.
+pub(crate) type Store<K, V> = KeyValueStore<K, V, CachedContext>;
+
+/// Names a key-value store and carries its types. Returned when the store is added to the builder.
+pub struct StoreHandle<K, V> {
+    name: Arc<str>,
+    marker: PhantomData<fn() -> (K, V)>,
+}
+
+impl<K, V> StoreHandle<K, V> {
+    /// A handle to the store of this name. Its types are checked when a processor asks for the store.
+    #[must_use]
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Self { name: name.into(), marker: PhantomData }
+    }
+
+    /// The store's name.
+    #[must_use]
+    pub const fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+}
+
+impl<K, V> Clone for StoreHandle<K, V> {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.name))
+    }
+}
+
+impl<K, V> AsRef<str> for StoreHandle<K, V> {
+    fn as_ref(&self) -> &str {
+        &self.name
+    }
+}
+
+/// The stores a node is connected to.
+#[derive(Clone)]
+pub(crate) struct ConnectedStores {
+    pub(crate) task: Rc<TaskContext>,
+    pub(crate) stores: BTreeMap<Arc<str>, Rc<dyn Any>>,
+    pub(crate) globals: BTreeMap<Arc<str>, Arc<dyn Any + Send + Sync>>,
+}
+
+impl ConnectedStores {
+    pub(crate) fn key_value<K: 'static, V: Clone + 'static>(&self, name: &Arc<str>) -> Result<KeyValue<K, V>, Error> {
+        if let Some(global) = self.globals.get(name) {
+            let view = global.downcast_ref::<GlobalView<K, V>>().ok_or_else(|| wrong_type::<K, V>(name))?;
+            return Ok(KeyValue { inner: Inner::Global(view.clone()), task: Rc::clone(&self.task) });
+        }
+        let store = self.stores.get(name).ok_or_else(|| {
+            let connected = self.stores.keys().map(|name| &**name).collect::<Vec<_>>().join(", ");
+            Error::topology(format!("not connected to this processor, expected one of [{connected}]")).in_store(Arc::clone(name))
+        })?;
+        let store = Rc::clone(store).downcast::<RefCell<Store<K, V>>>().map_err(|_| wrong_type::<K, V>(name))?;
+        Ok(KeyValue { inner: Inner::Task(store), task: Rc::clone(&self.task) })
+    }
+}
+
+fn wrong_type<K, V>(name: &Arc<str>) -> Error {
+    let (key, value) = (std::any::type_name::<K>(), std::any::type_name::<V>());
+    Error::topology(format!("store is of another type, expected a key-value store of {key} and {value}")).in_store(Arc::clone(name))
+}
+
+/// A key-value store as a processor sees it. Writes carry the timestamp of the record in progress unless another is given.
+/// Kafka Streams: `KeyValueStore` and `TimestampedKeyValueStore`.
+///
+/// A global store can be read, not written. All errors are the store's: return them, so that the record is undone.
+pub struct KeyValue<K, V> {
+    inner: Inner<K, V>,
+    task: Rc<TaskContext>,
+}
+
+enum Inner<K, V> {
+    Task(Rc<RefCell<Store<K, V>>>),
+    Global(GlobalView<K, V>),
+}
+
+impl<K: 'static, V: Clone + 'static> KeyValue<K, V> {
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn get(&self, key: &K) -> Result<Option<V>, StateError> {
+        match &self.inner {
+            Inner::Task(store) => store.borrow_mut().get(key),
+            Inner::Global(view) => Ok(view.get(key)?.map(|found| found.value)),
+        }
+    }
+
+    /// The value of a key and the timestamp it was written with.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn get_with_timestamp(&self, key: &K) -> Result<Option<ValueAndTimestamp<V>>, StateError> {
+        match &self.inner {
+            Inner::Task(store) => store.borrow_mut().get_with_timestamp(key),
+            Inner::Global(view) => view.get(key),
+        }
+    }
+
+    /// Sets the value of a key.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn put(&self, key: &K, value: V) -> Result<(), StateError> {
+        self.put_at(key, value, self.task.timestamp.get())
+    }
+
+    /// Sets the value of a key with a timestamp of its own.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn put_at(&self, key: &K, value: V, timestamp: i64) -> Result<(), StateError> {
+        self.writable()?.borrow_mut().put(key, Some(value), timestamp)
+    }
+
+    /// Sets the value of a key that has none, and returns the value that was there.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn put_if_absent(&self, key: &K, value: V) -> Result<Option<V>, StateError> {
+        self.writable()?.borrow_mut().put_if_absent(key, value, self.task.timestamp.get())
+    }
+
+    /// Sets, or with `None` deletes, many keys.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn put_all(&self, rows: impl IntoIterator<Item = (K, Option<V>)>) -> Result<(), StateError> {
+        let timestamp = self.task.timestamp.get();
+        self.writable()?.borrow_mut().put_all(rows.into_iter().map(|(key, value)| (key, value, timestamp)))
+    }
+
+    /// Deletes a key and returns its value.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn delete(&self, key: &K) -> Result<Option<V>, StateError> {
+        self.writable()?.borrow_mut().delete(key, self.task.timestamp.get())
+    }
+
+    /// All rows with `from <= key <= to`, by serialised key; an open end is unbounded.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn range(&self, from: Option<&K>, to: Option<&K>) -> Result<StoreIterator<K, V>, StateError> {
+        self.writable()?.borrow_mut().range(from, to)
+    }
+
+    /// As [`KeyValue::range`], last key first.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn reverse_range(&self, from: Option<&K>, to: Option<&K>) -> Result<StoreIterator<K, V>, StateError> {
+        self.writable()?.borrow_mut().reverse_range(from, to)
+    }
+
+    /// All rows, by serialised key.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn all(&self) -> Result<StoreIterator<K, V>, StateError> {
+        self.range(None, None)
+    }
+
+    /// All rows whose serialised key begins with `prefix`.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn prefix_scan(&self, prefix: &[u8]) -> Result<StoreIterator<K, V>, StateError> {
+        Ok(self.writable()?.borrow_mut().prefix_scan_bytes(prefix))
+    }
+
+    /// About how many rows there are.
+    #[must_use]
+    pub fn approximate_count(&self) -> u64 {
+        match &self.inner {
+            Inner::Task(store) => store.borrow().approximate_count(),
+            Inner::Global(view) => view.approximate_count(),
+        }
+    }
+
+    fn writable(&self) -> Result<&RefCell<Store<K, V>>, StateError> {
+        match &self.inner {
+            Inner::Task(store) => Ok(store),
+            Inner::Global(view) => Err(view.not_writable()),
+        }
+    }
+}

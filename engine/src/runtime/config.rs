@@ -1,0 +1,188 @@
+//! The settings of an application: Kafka Streams' names and meanings, each one checked, none ignored.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::{Error, ErrorKind};
+
+/// What a failure may leave behind. Kafka Streams: `processing.guarantee`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum ProcessingGuarantee {
+    /// Every record's effects happen once: outputs, state and offsets commit together.
+    #[default]
+    ExactlyOnce,
+    /// No record is lost; after a failure some are processed again.
+    AtLeastOnce,
+}
+
+/// The settings of an application. Kafka Streams: `StreamsConfig`.
+///
+/// ```
+/// use straum::runtime::StreamsConfig;
+///
+/// let config = StreamsConfig::from_settings([("application.id", "orders"), ("num.stream.threads", "2")])?;
+/// assert_eq!(config.num_stream_threads, 2);
+/// let wrong = StreamsConfig::from_settings([("application.id", "orders"), ("num.stream.thread", "2")]).unwrap_err();
+/// assert!(wrong.to_string().contains("num.stream.threads"));
+/// # Ok::<(), straum::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct StreamsConfig {
+    /// `application.id`: the group, and the prefix of internal topics. Required.
+    pub application_id: Arc<str>,
+    /// `num.stream.threads`, 1.
+    pub num_stream_threads: usize,
+    /// `processing.guarantee`: `exactly_once_v2` (the default here; Kafka Streams' is `at_least_once`) or `at_least_once`.
+    pub processing_guarantee: ProcessingGuarantee,
+    /// `commit.interval.ms`: 100 ms under exactly-once, 30 s otherwise.
+    pub commit_interval: Duration,
+    /// `statestore.cache.max.bytes`, 10 MiB, shared by the threads: updates of tables wait there for the commit. 0 sends every
+    /// update downstream at once.
+    pub statestore_cache_max_bytes: usize,
+    /// `max.task.idle.ms`, 0: how long a task waits for an empty partition that is known to be at its end; `None` (−1): a
+    /// task never waits for one.
+    pub max_task_idle: Option<Duration>,
+    /// `buffered.records.per.partition`, 1000: a partition is not fetched while more wait.
+    pub buffered_records_per_partition: usize,
+    /// `poll.ms`, 100 ms: how long a thread with nothing to do waits for records.
+    pub poll: Duration,
+    /// `state.dir`: the folder of the state stores, `<temporary folder>/straum`. Each application has a folder of its own in it.
+    pub state_dir: PathBuf,
+    /// `errors.dead.letter.queue.topic.name`: `<application>-dead-letter-queue`; empty for none.
+    pub dead_letter_topic: Option<Arc<str>>,
+    /// `task.timeout.ms`, 5 min: how long a failing task retries before it pauses.
+    pub task_timeout: Duration,
+    /// `retry.backoff.ms`, 100 ms: before the first retry; each further one waits twice as long.
+    pub retry_backoff: Duration,
+    /// `retry.backoff.max.ms`, 1 s: the longest wait before a retry.
+    pub retry_backoff_max: Duration,
+    /// `transaction.timeout.ms`, 10 s: a transaction commits in good time before it.
+    pub transaction_timeout: Duration,
+    /// `max.request.size`, 1 MiB: a larger output record is a production error.
+    pub max_request_size: usize,
+    /// `memory.max.bytes`, 512 MiB: what the process spends on block cache, write buffers, uncommitted state and queues.
+    /// Straum's own; Kafka Streams has no such bound.
+    pub memory_max_bytes: u64,
+}
+
+const KEYS: [&str; 16] = [
+    "application.id",
+    "buffered.records.per.partition",
+    "commit.interval.ms",
+    "errors.dead.letter.queue.topic.name",
+    "max.request.size",
+    "max.task.idle.ms",
+    "memory.max.bytes",
+    "num.stream.threads",
+    "poll.ms",
+    "processing.guarantee",
+    "retry.backoff.max.ms",
+    "retry.backoff.ms",
+    "state.dir",
+    "statestore.cache.max.bytes",
+    "task.timeout.ms",
+    "transaction.timeout.ms",
+];
+
+impl StreamsConfig {
+    /// The defaults, for this application id.
+    #[must_use]
+    pub fn new(application_id: impl Into<Arc<str>>) -> Self {
+        let application_id = application_id.into();
+        Self {
+            dead_letter_topic: Some(format!("{application_id}-dead-letter-queue").into()),
+            application_id,
+            num_stream_threads: 1,
+            processing_guarantee: ProcessingGuarantee::ExactlyOnce,
+            commit_interval: Duration::from_millis(100),
+            statestore_cache_max_bytes: 10 * 1024 * 1024,
+            max_task_idle: Some(Duration::ZERO),
+            buffered_records_per_partition: 1000,
+            poll: Duration::from_millis(100),
+            state_dir: std::env::temp_dir().join("straum"),
+            task_timeout: Duration::from_secs(300),
+            retry_backoff: Duration::from_millis(100),
+            retry_backoff_max: Duration::from_secs(1),
+            transaction_timeout: Duration::from_secs(10),
+            max_request_size: 1024 * 1024,
+            memory_max_bytes: 512 * 1024 * 1024,
+        }
+    }
+
+    /// Reads settings by Kafka Streams' names.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] for a key that is not known, with the nearest that is; for a value out of its range; for a
+    /// missing `application.id`.
+    pub fn from_settings<K: AsRef<str>, V: AsRef<str>>(settings: impl IntoIterator<Item = (K, V)>) -> Result<Self, Error> {
+        let settings: BTreeMap<String, String> = settings.into_iter().map(|(key, value)| (key.as_ref().to_owned(), value.as_ref().to_owned())).collect();
+        if let Some(unknown) = settings.keys().find(|key| !KEYS.contains(&key.as_str())) {
+            return Err(unknown_key(unknown));
+        }
+        let application_id = settings.get("application.id").filter(|id| !id.is_empty());
+        let application_id = application_id.ok_or_else(|| Error::new(ErrorKind::Config, "application.id is missing, expected a name"))?;
+        let mut config = Self::new(application_id.as_str());
+        if let Some(guarantee) = settings.get("processing.guarantee") {
+            config.processing_guarantee = match guarantee.as_str() {
+                "exactly_once_v2" => ProcessingGuarantee::ExactlyOnce,
+                "at_least_once" => ProcessingGuarantee::AtLeastOnce,
+                other => return Err(invalid("processing.guarantee", other, "exactly_once_v2 or at_least_once")),
+            };
+        }
+        if config.processing_guarantee == ProcessingGuarantee::AtLeastOnce {
+            config.commit_interval = Duration::from_secs(30);
+        }
+        for (key, value) in &settings {
+            config.set(key, value)?;
+        }
+        Ok(config)
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Result<(), Error> {
+        match key {
+            "num.stream.threads" => self.num_stream_threads = number(key, value, 1)?,
+            "commit.interval.ms" => self.commit_interval = Duration::from_millis(number(key, value, 0)?),
+            "statestore.cache.max.bytes" => self.statestore_cache_max_bytes = number(key, value, 0)?,
+            "max.task.idle.ms" => {
+                let idle: i64 = number(key, value, -1)?;
+                self.max_task_idle = u64::try_from(idle).ok().map(Duration::from_millis);
+            }
+            "buffered.records.per.partition" => self.buffered_records_per_partition = number(key, value, 1)?,
+            "poll.ms" => self.poll = Duration::from_millis(number(key, value, 0)?),
+            "state.dir" => self.state_dir = value.into(),
+            "errors.dead.letter.queue.topic.name" => self.dead_letter_topic = (!value.is_empty()).then(|| value.into()),
+            "task.timeout.ms" => self.task_timeout = Duration::from_millis(number(key, value, 0)?),
+            "retry.backoff.ms" => self.retry_backoff = Duration::from_millis(number(key, value, 0)?),
+            "retry.backoff.max.ms" => self.retry_backoff_max = Duration::from_millis(number(key, value, 0)?),
+            "transaction.timeout.ms" => self.transaction_timeout = Duration::from_millis(number(key, value, 1000)?),
+            "max.request.size" => self.max_request_size = number(key, value, 1)?,
+            "memory.max.bytes" => self.memory_max_bytes = number(key, value, 16 * 1024 * 1024)?,
+            "application.id" | "processing.guarantee" => {}
+            other => return Err(unknown_key(other)),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is_exactly_once(&self) -> bool {
+        self.processing_guarantee == ProcessingGuarantee::ExactlyOnce
+    }
+}
+
+fn number<T: std::str::FromStr + PartialOrd + std::fmt::Display>(key: &str, value: &str, least: T) -> Result<T, Error> {
+    match value.trim().parse::<T>() {
+        Ok(number) if number >= least => Ok(number),
+        _ => Err(invalid(key, value, &format!("a whole number of at least {least}"))),
+    }
+}
+
+fn invalid(key: &str, value: &str, expected: &str) -> Error {
+    Error::new(ErrorKind::Config, format!("{key} is {value}, expected {expected}"))
+}
+
+fn unknown_key(key: &str) -> Error {
+    let nearest = KEYS.iter().max_by(|left, right| strsim::jaro_winkler(key, left).total_cmp(&strsim::jaro_winkler(key, right)));
+    let nearest = nearest.copied().unwrap_or_default();
+    Error::new(ErrorKind::Config, format!("{key} is not a setting, did you mean {nearest}"))
+}

@@ -1,0 +1,128 @@
+//! The topics an application needs: checks that the user's exist, decides how many partitions its own have, makes them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::error::{Error, ErrorKind};
+use crate::log::{Log, TopicSpec};
+use crate::runtime::StreamsConfig;
+use crate::topology::{Subtopology, TaskId, TopicRef, Topology, changelog_topic};
+
+/// How many tasks each sub-topology has; made by [`prepare`].
+#[derive(Clone, Debug)]
+pub(crate) struct TaskPlan {
+    pub(crate) tasks: Vec<TaskId>,
+}
+
+/// Checks and makes the topics.
+///
+/// # Errors
+/// [`ErrorKind::Topology`] names the source topics that do not exist, or those that must have equally many partitions and
+/// do not.
+pub(crate) fn prepare(topology: &Topology, config: &StreamsConfig, log: &dyn Log) -> Result<TaskPlan, Error> {
+    let mut partitions = source_partitions(topology, log)?;
+    decide_repartitions(topology, &mut partitions)?;
+    check_copartitioning(topology, &mut partitions)?;
+    let application = &*config.application_id;
+    for (topic, count) in &partitions {
+        if let TopicRef::Repartition(_) = topic {
+            let settings = [("cleanup.policy", "delete"), ("message.timestamp.type", "CreateTime"), ("retention.ms", "-1"), ("segment.bytes", "52428800")];
+            create(log, &topic.resolve(application), *count, settings.map(|(key, value)| (key.to_owned(), value.to_owned())).into())?;
+        }
+    }
+    let mut tasks = Vec::new();
+    for subtopology in topology.subtopologies() {
+        let count = tasks_of(subtopology, &partitions);
+        tasks.extend((0..count).map(|partition| TaskId { subtopology: subtopology.id, partition }));
+        for store in &subtopology.stores {
+            let Some(mut settings) = topology.graph.stores.get(store).and_then(|entry| entry.supplier.changelog_config()) else { continue };
+            settings.insert("message.timestamp.type".to_owned(), "CreateTime".to_owned());
+            create(log, &changelog_topic(application, store), count, settings)?;
+        }
+    }
+    if let Some(topic) = &config.dead_letter_topic
+        && log.partitions(topic)?.is_none()
+    {
+        create(log, topic, 1, BTreeMap::new())?;
+    }
+    Ok(TaskPlan { tasks })
+}
+
+fn source_partitions(topology: &Topology, log: &dyn Log) -> Result<BTreeMap<TopicRef, u32>, Error> {
+    let mut partitions = BTreeMap::new();
+    let mut missing = Vec::new();
+    for topic in topology.source_topics() {
+        match log.partitions(&topic)? {
+            Some(count) => {
+                partitions.insert(TopicRef::External(topic), count);
+            }
+            None => missing.push(topic.to_string()),
+        }
+    }
+    if missing.is_empty() {
+        return Ok(partitions);
+    }
+    let missing = missing.join(", ");
+    Err(Error::new(ErrorKind::Topology, format!("source topics [{missing}] do not exist, expected them to be created before the application starts")))
+}
+
+/// A repartition topic has the number the user fixed, else the most of the topics upstream of its sink.
+fn decide_repartitions(topology: &Topology, partitions: &mut BTreeMap<TopicRef, u32>) -> Result<(), Error> {
+    let mut open: Vec<&Arc<str>> = topology.graph.repartitions.keys().collect();
+    while !open.is_empty() {
+        let before = open.len();
+        open.retain(|name| {
+            let fixed = topology.graph.repartitions.get(*name).copied().flatten();
+            let upstream = || {
+                let writers = topology.subtopologies().iter().filter(|subtopology| subtopology.repartition_sinks.contains(name));
+                let counts = writers.flat_map(|writer| &writer.sources).map(|source| partitions.get(source).copied());
+                // Unknown while one of them is itself still open.
+                counts.collect::<Option<Vec<_>>>()?.into_iter().max()
+            };
+            match fixed.or_else(upstream) {
+                Some(count) => {
+                    partitions.insert(TopicRef::Repartition(Arc::clone(name)), count);
+                    false
+                }
+                None => true,
+            }
+        });
+        if open.len() == before {
+            let names = open.iter().map(|name| &***name).collect::<Vec<_>>().join(", ");
+            return Err(Error::topology(format!("repartition topics [{names}] feed each other, expected one with a fixed number of partitions")));
+        }
+    }
+    Ok(())
+}
+
+/// Co-partitioned topics have equally many partitions. A repartition topic whose number is not fixed follows the others.
+fn check_copartitioning(topology: &Topology, partitions: &mut BTreeMap<TopicRef, u32>) -> Result<(), Error> {
+    let fixed = |topic: &TopicRef| match topic {
+        TopicRef::External(_) => true,
+        TopicRef::Repartition(name) => topology.graph.repartitions.get(name).copied().flatten().is_some(),
+    };
+    for group in topology.subtopologies().iter().flat_map(|subtopology| &subtopology.copartitions) {
+        let decided: Vec<(&TopicRef, u32)> = group.iter().filter(|topic| fixed(topic)).filter_map(|topic| Some((topic, *partitions.get(topic)?))).collect();
+        let count = match decided.first() {
+            Some((_, count)) => *count,
+            None => group.iter().filter_map(|topic| partitions.get(topic).copied()).max().unwrap_or(1),
+        };
+        if decided.iter().any(|(_, other)| *other != count) {
+            let found = decided.iter().map(|(topic, count)| format!("{} has {count}", topic.display())).collect::<Vec<_>>().join(", ");
+            return Err(Error::topology(format!("topics that are joined are not co-partitioned: {found}, expected equally many partitions")));
+        }
+        for topic in group.iter().filter(|topic| !fixed(topic)) {
+            partitions.insert(topic.clone(), count);
+        }
+    }
+    Ok(())
+}
+
+fn tasks_of(subtopology: &Subtopology, partitions: &BTreeMap<TopicRef, u32>) -> u32 {
+    subtopology.sources.iter().filter_map(|source| partitions.get(source).copied()).max().unwrap_or(0)
+}
+
+fn create(log: &dyn Log, name: &str, partitions: u32, config: BTreeMap<String, String>) -> Result<(), Error> {
+    let topic = TopicSpec { name: name.to_owned(), partitions, config };
+    log.create_topic(&topic).map_err(|error| Error::new(ErrorKind::Log, format!("cannot create internal topic {name}")).with_source(error))
+}

@@ -1,0 +1,93 @@
+//! Brings a task's state up to its changelogs: reads only what is missing, and decides the end by position.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use straum_state::{ChangelogRecord, StoreSupplier, TaskState};
+
+use crate::error::Error;
+use crate::log::{Consumer, ConsumerOptions, Isolation, Log, LogErrorKind, Offset, StartOffset, TopicPartition};
+
+/// What was read to restore one store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// The store.
+    pub store: Arc<str>,
+    /// The first offset read; `None` when the changelog was read from its beginning.
+    pub from: Option<Offset>,
+    /// The changelog's end when the restore began.
+    pub end: Offset,
+    /// How many records were applied.
+    pub records: u64,
+}
+
+/// A store whose changelog holds more than it has applied.
+pub(crate) struct Restore<'a> {
+    pub(crate) log: &'a dyn Log,
+    pub(crate) client_id: &'a str,
+    pub(crate) state: &'a TaskState,
+    pub(crate) supplier: &'a dyn StoreSupplier,
+    pub(crate) changelog: TopicPartition,
+    /// Under exactly-once an aborted record must not reach the store.
+    pub(crate) isolation: Isolation,
+}
+
+impl Restore<'_> {
+    /// Reads the changelog from where the state stands to its end. `progress` hears of each batch.
+    ///
+    /// The committed offsets of the task must have been read, with require-stable, before: then the high watermark taken
+    /// here lies beyond every changelog record of a committed transaction, though markers may still be on their way.
+    pub(crate) fn run(&self, progress: &mut dyn FnMut(u64)) -> Result<Restored, Error> {
+        let store = Arc::clone(self.supplier.name());
+        let (beginning, end) = self.log.offsets(&self.changelog)?;
+        let mut from = self.state.offset(&store);
+        if let Some(offset) = from
+            && (offset > end || offset < beginning)
+        {
+            // Beyond the end: the topic was made anew. Before its beginning: what is missing is gone.
+            tracing::warn!(%store, offset, beginning, end, "state does not fit its changelog and is rebuilt");
+            self.state.wipe(&store)?;
+            from = None;
+        }
+        let mut restored = Restored { store: Arc::clone(&store), from, end, records: 0 };
+        if from.unwrap_or(beginning) >= end {
+            return Ok(restored);
+        }
+        let mut consumer = self.log.consumer(&ConsumerOptions { client_id: self.client_id.to_owned(), isolation: self.isolation })?;
+        let start = from.map_or(StartOffset::Beginning, StartOffset::At);
+        consumer.assign(&[(self.changelog.clone(), start)])?;
+        let restorer = self.supplier.restorer();
+        let mut batches = Vec::new();
+        loop {
+            match consumer.poll(Duration::from_millis(100), &mut batches) {
+                Ok(()) => {}
+                Err(error) if error.kind() == LogErrorKind::OffsetOutOfRange => {
+                    self.state.wipe(&store)?;
+                    restored.from = None;
+                    consumer.assign(&[(self.changelog.clone(), StartOffset::Beginning)])?;
+                    continue;
+                }
+                Err(error) if error.kind() == LogErrorKind::Retriable => continue,
+                Err(error) => return Err(error.into()),
+            }
+            for batch in batches.drain(..) {
+                let mut records = batch.iter().filter_map(|record| {
+                    let key = record.key?;
+                    Some(ChangelogRecord { key, value: record.value, timestamp: record.timestamp })
+                });
+                self.state.restore(&store, &*restorer, &mut records, batch.next_offset())?;
+                let count = batch.len() as u64;
+                restored.records += count;
+                progress(count);
+            }
+            if self.reached(&*consumer, end) {
+                return Ok(restored);
+            }
+        }
+    }
+
+    /// The *position* decides: a marker at the end is no record.
+    fn reached(&self, consumer: &dyn Consumer, end: Offset) -> bool {
+        consumer.position(&self.changelog).is_some_and(|position| position >= end)
+    }
+}

@@ -1,0 +1,420 @@
+//! A task: one sub-topology on one partition, with its queues and stores. Owned and driven by one stream thread.
+//!
+//! A record's effects are all or nothing: its outputs and store writes stand only once it has passed the whole
+//! sub-topology. If a step fails or panics they are dropped together, and the handlers decide what becomes of the record.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use straum_state::{BuiltStore, CommitBatch, RecordCache, Savepoint, StateStore, StoreContext, TaskState};
+
+use crate::error::{Error, ErrorKind};
+use crate::log::{CommittedOffset, HeaderView, Offset, Producer, RecordBatch, TopicPartition};
+use crate::processor::cache::FlushCache;
+use crate::processor::punctuation::{Due, Punctuations};
+use crate::processor::source::{Head, PartitionQueue};
+use crate::processor::task_context::TaskContext;
+use crate::processor::PunctuationType;
+use crate::runtime::collector::{Collector, Crash, Target};
+use crate::runtime::failing::{Failing, Status};
+use crate::runtime::handlers::{Decision, ExceptionHandlers, Failure};
+use crate::runtime::idle::{Idle, Lags};
+use crate::runtime::{Clock, StreamsConfig, dead_letters, offset_metadata};
+use crate::topology::{Subtopology, TaskId, Topology, changelog_topic};
+
+/// What every task of a thread is made with.
+pub(crate) struct TaskEnvironment {
+    pub(crate) topology: Topology,
+    pub(crate) config: Arc<StreamsConfig>,
+    pub(crate) handlers: ExceptionHandlers,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) collector: Rc<Collector>,
+    pub(crate) record_cache: RecordCache,
+    pub(crate) budget: straum_state::MemoryBudget,
+    pub(crate) globals: Arc<BTreeMap<Arc<str>, Arc<dyn Any + Send + Sync>>>,
+}
+
+/// A store of the task and the partition its changelog is.
+struct TaskStore {
+    name: Arc<str>,
+    store: Rc<RefCell<dyn StateStore>>,
+    changelog: Option<(TopicPartition, Target)>,
+}
+
+/// What [`Task::process_next`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Processed {
+    /// A record is through, or was left behind.
+    Record,
+    /// Nothing can be done now.
+    Nothing,
+}
+
+pub(crate) struct Task {
+    pub(crate) id: TaskId,
+    environment: Rc<TaskEnvironment>,
+    context: Rc<TaskContext>,
+    queues: Vec<Box<dyn PartitionQueue>>,
+    stores: Vec<TaskStore>,
+    caches: Vec<Rc<dyn FlushCache>>,
+    state: TaskState,
+    idle: Idle,
+    failing: Failing,
+    /// What the group has: an offset that has not moved is not committed again.
+    committed: Vec<Option<Offset>>,
+    prepared: Option<CommitBatch>,
+    processed: u64,
+}
+
+impl Task {
+    /// Makes the task over a state that is restored. `committed` are the group's offsets of `partitions`.
+    pub(crate) fn new(
+        environment: &Rc<TaskEnvironment>,
+        subtopology: &Subtopology,
+        id: TaskId,
+        state: TaskState,
+        committed: &[Option<CommittedOffset>],
+    ) -> Result<Self, Error> {
+        let config = &environment.config;
+        let partitions: Vec<TopicPartition> =
+            subtopology.sources.iter().map(|topic| TopicPartition::new(topic.resolve(&config.application_id), id.partition)).collect();
+        let context = Rc::new(TaskContext {
+            task: id,
+            application: Arc::clone(&config.application_id),
+            savepoint: Savepoint::new(),
+            collector: Rc::clone(&environment.collector),
+            caching: config.statestore_cache_max_bytes > 0,
+            clock: Arc::clone(&environment.clock),
+            partitions: partitions.clone(),
+            source: Default::default(),
+            timestamp: Default::default(),
+            stream_time: std::cell::Cell::new(-1),
+            commit_requested: Default::default(),
+            dropped: Default::default(),
+            punctuations: RefCell::new(Punctuations::default()),
+        });
+        let mut stores = Vec::new();
+        let mut built: BTreeMap<Arc<str>, BuiltStore> = BTreeMap::new();
+        for name in &subtopology.stores {
+            let Some(entry) = environment.topology.graph.stores.get(name) else { continue };
+            let topic = changelog_topic(&config.application_id, name);
+            let store_context = StoreContext {
+                changelog_topic: Arc::clone(&topic),
+                savepoint: context.savepoint.clone(),
+                budget: environment.budget.clone(),
+                record_cache: environment.record_cache.clone(),
+            };
+            let instance = entry.supplier.build(state.column(name)?, store_context)?;
+            let changelog = match entry.supplier.changelog_config() {
+                Some(_) => Some((TopicPartition::new(Arc::clone(&topic), id.partition), environment.collector.target(&topic)?)),
+                None => None,
+            };
+            stores.push(TaskStore { name: Arc::clone(name), store: Rc::clone(&instance.store), changelog });
+            built.insert(Arc::clone(name), instance);
+        }
+        let graph = environment.topology.instantiate(subtopology, &context, &built, &environment.globals)?;
+        let mut queues = Vec::new();
+        for (index, partition) in partitions.iter().enumerate() {
+            let source = graph.sources.iter().find(|(topic, _)| topic.resolve(&config.application_id) == partition.topic);
+            let (_, source) = source.ok_or_else(|| Error::topology(format!("no source reads {partition}")).in_task(id))?;
+            let mut queue = Rc::clone(source).queue(index, partition.clone());
+            let time = committed.get(index).and_then(Option::as_ref).and_then(|committed| offset_metadata::decode(&committed.metadata));
+            queue.set_partition_time(time.unwrap_or(-1));
+            queues.push(queue);
+        }
+        let stream_time = queues.iter().map(|queue| queue.partition_time()).max().unwrap_or(-1);
+        context.stream_time.set(stream_time);
+        let committed = (0..queues.len()).map(|index| committed.get(index).and_then(Option::as_ref).map(|committed| committed.offset)).collect();
+        Ok(Self {
+            id,
+            environment: Rc::clone(environment),
+            idle: Idle::new(queues.len()),
+            context,
+            queues,
+            stores,
+            caches: graph.caches,
+            state,
+            failing: Failing::default(),
+            committed,
+            prepared: None,
+            processed: 0,
+        })
+    }
+
+    pub(crate) fn partitions(&self) -> &[TopicPartition] {
+        &self.context.partitions
+    }
+
+    pub(crate) fn state(&self) -> &TaskState {
+        &self.state
+    }
+
+    pub(crate) fn status(&self) -> &Status {
+        self.failing.status()
+    }
+
+    /// A task that failed for good stays where it is until it is resumed.
+    pub(crate) fn resume(&mut self) {
+        self.failing.resume();
+    }
+
+    pub(crate) fn processed(&self) -> u64 {
+        self.processed
+    }
+
+    pub(crate) fn dropped(&self) -> u64 {
+        self.context.dropped.get()
+    }
+
+    pub(crate) fn stream_time(&self) -> i64 {
+        self.context.stream_time.get()
+    }
+
+    /// Adds records to the queue of their partition.
+    pub(crate) fn offer(&mut self, batch: RecordBatch) {
+        if let Some(queue) = self.queues.iter_mut().find(|queue| queue.partition() == batch.partition()) {
+            queue.offer(batch);
+        }
+    }
+
+    /// How many records wait in each partition.
+    pub(crate) fn buffered(&self) -> impl Iterator<Item = (&TopicPartition, usize)> {
+        self.queues.iter().map(|queue| (queue.partition(), queue.buffered()))
+    }
+
+    pub(crate) fn buffered_bytes(&self) -> usize {
+        self.queues.iter().map(|queue| queue.buffered_bytes()).sum()
+    }
+
+    /// Processes the record with the smallest timestamp among the heads, if the task need not wait for another partition.
+    pub(crate) fn process_next(&mut self, lags: &dyn Lags, now: i64) -> Result<Processed, Error> {
+        if !self.failing.may_run(now) {
+            return Ok(Processed::Nothing);
+        }
+        let mut next: Option<(usize, i64)> = None;
+        let mut empty = false;
+        for index in 0..self.queues.len() {
+            let Some(queue) = self.queues.get_mut(index) else { continue };
+            match queue.head() {
+                Ok(Head::Ready(timestamp)) => {
+                    self.idle.filled(index);
+                    if next.is_none_or(|(_, smallest)| timestamp < smallest) {
+                        next = Some((index, timestamp));
+                    }
+                }
+                Ok(Head::Empty) => empty = true,
+                Err(error) => return self.record_failed(index, error, now),
+            }
+        }
+        let Some((index, _)) = next else { return Ok(Processed::Nothing) };
+        if empty && !self.idle.may_go_on(&self.queues, lags, self.environment.config.max_task_idle, now) {
+            return Ok(Processed::Nothing);
+        }
+        let outcome = self.guarded(|task| match task.queues.get_mut(index) {
+            Some(queue) => queue.process(),
+            None => Ok(()),
+        });
+        match outcome {
+            Ok(()) => {
+                if let Some(queue) = self.queues.get_mut(index) {
+                    queue.accept();
+                }
+                self.processed += 1;
+                self.failing.succeeded();
+                Ok(Processed::Record)
+            }
+            Err(error) => self.record_failed(index, error, now),
+        }
+    }
+
+    /// Runs one step so that it leaves nothing behind if it fails or panics.
+    fn guarded(&mut self, step: impl FnOnce(&mut Self) -> Result<(), Error>) -> Result<(), Error> {
+        self.context.savepoint.advance();
+        let mark = self.context.collector.mark();
+        let result = match catch_unwind(AssertUnwindSafe(|| step(self))) {
+            Ok(result) => result,
+            Err(panic) if panic.is::<Crash>() => std::panic::resume_unwind(panic),
+            Err(panic) => Err(panicked(&*panic)),
+        };
+        if result.is_err() {
+            self.context.collector.truncate(mark);
+            for entry in &self.stores {
+                entry.store.borrow_mut().revert();
+            }
+        }
+        // What follows outside any step is not a part of this one.
+        self.context.savepoint.advance();
+        result.map_err(|error| error.in_task(self.id))
+    }
+
+    fn record_failed(&mut self, index: usize, error: Error, now: i64) -> Result<Processed, Error> {
+        let Some(queue) = self.queues.get(index) else { return Err(error) };
+        let record = queue.raw();
+        let error = match &record {
+            Some(record) => error.at(queue.partition(), record.offset),
+            None => error,
+        };
+        let failure = Failure { error: &error, partition: Some(queue.partition()), record };
+        match self.decide(&failure) {
+            Decision::Continue => {
+                self.dead_letter(&failure)?;
+                self.failing.succeeded();
+                if let Some(queue) = self.queues.get_mut(index) {
+                    queue.accept();
+                }
+                Ok(Processed::Record)
+            }
+            Decision::Retry => {
+                self.failing.retry(error, &self.environment.config, now);
+                Ok(Processed::Nothing)
+            }
+            Decision::Fail => {
+                self.failing.pause(error);
+                Ok(Processed::Nothing)
+            }
+        }
+    }
+
+    fn decide(&self, failure: &Failure<'_>) -> Decision {
+        let handlers = &self.environment.handlers;
+        match failure.error.kind() {
+            ErrorKind::Deserialization => (handlers.deserialization)(failure),
+            ErrorKind::Processing => (handlers.processing)(failure),
+            ErrorKind::Production => (handlers.production)(failure),
+            // Not the record's fault: the task tries again and pauses in the end.
+            ErrorKind::State | ErrorKind::Log => Decision::Retry,
+            ErrorKind::Topology | ErrorKind::Config | ErrorKind::InvalidState => Decision::Fail,
+        }
+    }
+
+    fn dead_letter(&self, failure: &Failure<'_>) -> Result<(), Error> {
+        let partition = failure.partition.map(ToString::to_string).unwrap_or_default();
+        tracing::warn!(task = %self.id, partition, offset = failure.error.offset(), kind = ?failure.error.kind(), "record sent to the dead-letter topic");
+        let Some(topic) = &self.environment.config.dead_letter_topic else { return Ok(()) };
+        dead_letters::write(&self.context.collector, topic, failure)
+    }
+
+    /// Runs the punctuations of one kind that are due. `now` is the stream time or the wall clock.
+    pub(crate) fn punctuate(&mut self, kind: PunctuationType, now: i64, wall_clock: i64) -> Result<bool, Error> {
+        let mut any = false;
+        if now < 0 && kind == PunctuationType::StreamTime || !self.failing.may_run(wall_clock) {
+            return Ok(false);
+        }
+        loop {
+            let due = self.context.punctuations.borrow_mut().take_due(kind, now);
+            let Some(Due { node, punctuation, timestamp }) = due else { return Ok(any) };
+            any = true;
+            self.context.source.set(None);
+            if let Err(error) = self.guarded(|_| node.punctuate(timestamp, punctuation)) {
+                let failure = Failure { error: &error, partition: None, record: None };
+                match self.decide(&failure) {
+                    Decision::Continue => tracing::warn!(task = %self.id, kind = ?error.kind(), "punctuation failed and was left out"),
+                    Decision::Retry | Decision::Fail => {
+                        self.failing.pause(error);
+                        return Ok(any);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Forwards what the caches hold. Each update is a step of its own.
+    pub(crate) fn flush_caches(&mut self) -> Result<(), Error> {
+        for index in 0..self.caches.len() {
+            let Some(cache) = self.caches.get(index).map(Rc::clone) else { continue };
+            loop {
+                let mut more = false;
+                let result = self.guarded(|_| {
+                    more = cache.flush_next()?;
+                    Ok(())
+                });
+                result?;
+                if !more {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Serialises what the stores hold uncommitted: changelog records into the output, rows into a batch for later.
+    pub(crate) fn prepare(&mut self) -> Result<(), Error> {
+        let mut batch = self.state.batch();
+        for entry in &self.stores {
+            let mut output = self.context.collector.output();
+            let changelog = entry.changelog.as_ref();
+            entry.store.borrow_mut().prepare(&mut batch, &mut |record| {
+                if let Some((partition, target)) = changelog {
+                    output.push(target.topic, partition.partition, record.timestamp, Some(record.key), record.value, HeaderView::new(&[]));
+                }
+                Ok(())
+            })?;
+        }
+        self.prepared = Some(batch);
+        Ok(())
+    }
+
+    /// The offsets to commit: those that moved, or all of them when the task has written and none moved.
+    pub(crate) fn offsets(&self, wrote: bool) -> Vec<CommittedOffset> {
+        let offset = |index: usize, moved_only: bool| {
+            let queue = self.queues.get(index)?;
+            let committed = self.committed.get(index).copied().flatten();
+            let next = queue.next_offset().or(committed)?;
+            if moved_only && Some(next) == committed {
+                return None;
+            }
+            let metadata = offset_metadata::encode(queue.partition_time());
+            Some(CommittedOffset { partition: queue.partition().clone(), offset: next, metadata })
+        };
+        let moved: Vec<_> = (0..self.queues.len()).filter_map(|index| offset(index, true)).collect();
+        if moved.is_empty() && wrote { (0..self.queues.len()).filter_map(|index| offset(index, false)).collect() } else { moved }
+    }
+
+    /// True when a commit would write something of this task.
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.stores.iter().any(|entry| entry.store.borrow().dirty_bytes() > 0)
+    }
+
+    pub(crate) fn dirty_bytes(&self) -> u64 {
+        self.stores.iter().map(|entry| entry.store.borrow().dirty_bytes()).sum()
+    }
+
+    /// True once after a processor asked for a commit.
+    pub(crate) fn take_commit_request(&self) -> bool {
+        self.context.commit_requested.take()
+    }
+
+    /// The transaction has committed: the prepared rows go to the state in one write, with the changelogs' offsets.
+    pub(crate) fn committed(&mut self, producer: &dyn Producer, offsets: &[CommittedOffset]) -> Result<(), Error> {
+        if let Some(mut batch) = self.prepared.take() {
+            for entry in &self.stores {
+                if let Some((partition, _)) = &entry.changelog
+                    && let Some(acknowledged) = producer.acknowledged(partition)
+                {
+                    batch.set_offset(&entry.name, acknowledged + 1)?;
+                }
+            }
+            self.state.apply(batch)?;
+        }
+        for entry in &self.stores {
+            entry.store.borrow_mut().committed();
+        }
+        for (index, queue) in self.queues.iter().enumerate() {
+            if let (Some(slot), Some(committed)) =
+                (self.committed.get_mut(index), offsets.iter().find(|committed| &committed.partition == queue.partition()))
+            {
+                *slot = Some(committed.offset);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> Error {
+    let message = panic.downcast_ref::<&str>().map(|text| (*text).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
+    Error::processing(format!("panicked: {}", message.unwrap_or_else(|| "no message".to_owned())))
+}

@@ -1,0 +1,470 @@
+//! `TopologyTestDriver`: the production stream thread over an embedded log in memory, stepped until nothing is left to do.
+//!
+//! There is no second runtime: queues, tasks, overlay, commit and restore are those of a real application. Only the thread's
+//! loop and the clock are the test's.
+
+use std::collections::{BTreeMap, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use straum_state::{CacheSizing, MemoryBudget, RecordCache, Serde, StateOptions, StoreView, TaskState, ValueAndTimestamp};
+
+use crate::error::{Error, ErrorKind};
+use crate::log::embedded::{EmbeddedLog, EmbeddedOptions};
+use crate::log::{Log, TopicSpec};
+use crate::processor::{CachedContext, GlobalView, KeyValueStoreBuilder};
+use crate::runtime::collector::{Collector, Crash};
+use crate::runtime::global::{GlobalHome, GlobalUpdater};
+use crate::runtime::stream_thread::{StateOpener, StreamThread};
+use crate::runtime::task::TaskEnvironment;
+use crate::runtime::{Clock, ExceptionHandlers, ManualClock, Restored, StreamsConfig, internal_topics};
+use crate::testing::{TestInput, TestOutput};
+use crate::topology::{TaskId, Topology};
+
+/// Settings of a driver before it starts.
+pub struct DriverBuilder {
+    topology: Topology,
+    config: StreamsConfig,
+    handlers: ExceptionHandlers,
+    partitions: BTreeMap<String, u32>,
+    default_partitions: u32,
+    threads: usize,
+    state_folder: Option<PathBuf>,
+    now: i64,
+}
+
+impl DriverBuilder {
+    /// Changes settings. By default caching is off and commits happen only by [`TopologyTestDriver::commit`].
+    #[must_use]
+    pub fn configure(mut self, change: impl FnOnce(&mut StreamsConfig)) -> Self {
+        change(&mut self.config);
+        self
+    }
+
+    /// Replaces the exception handlers.
+    #[must_use]
+    pub fn handlers(mut self, handlers: ExceptionHandlers) -> Self {
+        self.handlers = handlers;
+        self
+    }
+
+    /// Gives every source and sink topic this many partitions; 1 by default.
+    #[must_use]
+    pub const fn partitions(mut self, partitions: u32) -> Self {
+        self.default_partitions = partitions;
+        self
+    }
+
+    /// Gives one topic this many partitions, and makes it if the topology does not name it.
+    #[must_use]
+    pub fn topic(mut self, topic: impl Into<String>, partitions: u32) -> Self {
+        self.partitions.insert(topic.into(), partitions);
+        self
+    }
+
+    /// Spreads the tasks over this many stream threads, which take turns.
+    #[must_use]
+    pub const fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// Keeps state on RocksDB in this folder. By default it is kept in memory that outlives a [`TopologyTestDriver::crash`].
+    #[must_use]
+    pub fn state_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.state_folder = Some(folder.into());
+        self
+    }
+
+    /// The wall clock at the start, in milliseconds since the epoch; 0 by default.
+    #[must_use]
+    pub const fn now(mut self, now: i64) -> Self {
+        self.now = now;
+        self
+    }
+
+    /// Makes the topics and starts.
+    ///
+    /// # Errors
+    /// As an application's start.
+    pub fn start(self) -> Result<TopologyTestDriver, Error> {
+        let clock = Arc::new(ManualClock::new(self.now));
+        let of_log = Arc::clone(&clock);
+        let log = EmbeddedLog::in_memory(EmbeddedOptions::new().clock(move || of_log.now()))?;
+        let mut topics = self.partitions.clone();
+        for topic in self.topology.source_topics().iter().chain(&self.topology.sink_topics()) {
+            topics.entry(topic.to_string()).or_insert(self.default_partitions);
+        }
+        for (name, partitions) in topics {
+            log.create_topic(&TopicSpec { name, partitions, config: BTreeMap::new() })?;
+        }
+        let mut driver = TopologyTestDriver {
+            topology: self.topology,
+            config: Arc::new(self.config),
+            handlers: self.handlers,
+            clock,
+            log: Arc::new(log),
+            states: States { folder: self.state_folder, kept: Arc::default() },
+            thread_count: self.threads.max(1),
+            threads: Vec::new(),
+            globals: None,
+            tasks: Vec::new(),
+            fuse: None,
+        };
+        driver.restart()?;
+        Ok(driver)
+    }
+}
+
+/// States in memory by task, which outlive a crash.
+type KeptStates = Arc<Mutex<HashMap<Option<TaskId>, TaskState>>>;
+
+/// The states of the driver's tasks: what a disk is to an application.
+#[derive(Clone)]
+struct States {
+    folder: Option<PathBuf>,
+    kept: KeptStates,
+}
+
+impl States {
+    /// The state of a task, or with `None` that of the global stores.
+    fn open(&self, task: Option<TaskId>, specs: &[straum_state::StoreSpec], clock: &Arc<ManualClock>, budget: &MemoryBudget) -> Result<TaskState, Error> {
+        let of_state = Arc::clone(clock);
+        let wall_clock: straum_state::WallClock = Arc::new(move || of_state.now());
+        if let Some(folder) = &self.folder {
+            let name = task.map_or_else(|| "global".to_owned(), |task| task.to_string());
+            return Ok(TaskState::open(&folder.join(name), specs, &StateOptions::new(budget.clone(), wall_clock))?);
+        }
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(kept.entry(task).or_insert_with(|| TaskState::in_memory(specs, wall_clock)).clone())
+    }
+}
+
+/// Runs a topology in the test's own thread, without a broker. Kafka Streams: `TopologyTestDriver`.
+///
+/// Beyond it: several partitions and threads, an explicit [`TopologyTestDriver::commit`], and
+/// [`TopologyTestDriver::crash`], after which everything uncommitted is gone and the topology starts from its changelogs.
+/// Outputs can be read as soon as they are written, before the commit.
+///
+/// ```
+/// use straum::dsl::{Consumed, Grouped, Materialized, Produced, StreamsBuilder};
+/// use straum::serde::{I64, Utf8};
+/// use straum::testing::TopologyTestDriver;
+///
+/// let builder = StreamsBuilder::new();
+/// builder
+///     .stream("words", Consumed::with(Utf8, I64))
+///     .group_by_key("by-word", Grouped::with(Utf8, I64))
+///     .count(Materialized::named("counts"))
+///     .to_stream()
+///     .to("out", Produced::with(Utf8, I64));
+/// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+/// let words = driver.input("words", Utf8, I64);
+/// words.pipe_values(&mut driver, [("a", 1), ("a", 1)])?;
+/// driver.commit()?;
+/// words.pipe_values(&mut driver, [("a", 1)])?;
+/// driver.crash()?;
+/// assert_eq!(driver.store::<String, i64>("counts")?.get(&"a".to_owned())?, Some(3));
+/// # Ok::<(), straum::Error>(())
+/// ```
+pub struct TopologyTestDriver {
+    topology: Topology,
+    config: Arc<StreamsConfig>,
+    handlers: ExceptionHandlers,
+    clock: Arc<ManualClock>,
+    log: Arc<EmbeddedLog>,
+    states: States,
+    thread_count: usize,
+    threads: Vec<StreamThread>,
+    globals: Option<GlobalUpdater>,
+    tasks: Vec<TaskId>,
+    fuse: Option<u32>,
+}
+
+impl TopologyTestDriver {
+    /// A driver with one partition a topic, caching off, state in memory.
+    ///
+    /// # Errors
+    /// As an application's start.
+    pub fn new(topology: &Topology) -> Result<Self, Error> {
+        Self::builder(topology).start()
+    }
+
+    /// A driver with other settings.
+    #[must_use]
+    pub fn builder(topology: &Topology) -> DriverBuilder {
+        let mut config = StreamsConfig::new("test");
+        config.statestore_cache_max_bytes = 0;
+        config.commit_interval = Duration::MAX;
+        config.transaction_timeout = Duration::MAX;
+        DriverBuilder {
+            topology: topology.clone(),
+            config,
+            handlers: ExceptionHandlers::default(),
+            partitions: BTreeMap::new(),
+            default_partitions: 1,
+            threads: 1,
+            state_folder: None,
+            now: 0,
+        }
+    }
+
+    fn restart(&mut self) -> Result<(), Error> {
+        let plan = internal_topics::prepare(&self.topology, &self.config, &*self.log)?;
+        self.tasks = plan.tasks;
+        let budget = MemoryBudget::new(self.config.memory_max_bytes);
+        let specs = crate::runtime::global::specs(&self.topology, &*self.log)?;
+        let home = GlobalHome::State(self.states.open(None, &specs, &self.clock, &budget)?);
+        self.globals = GlobalUpdater::start(&self.topology, &*self.log, "test-global-consumer", home)?;
+        let views = self.globals.as_ref().map(GlobalUpdater::views).unwrap_or_default();
+        for index in 0..self.thread_count {
+            let assigned: Vec<TaskId> = self.tasks.iter().skip(index).step_by(self.thread_count).copied().collect();
+            let log: Arc<dyn Log> = Arc::<EmbeddedLog>::clone(&self.log);
+            let environment = TaskEnvironment {
+                topology: self.topology.clone(),
+                config: Arc::clone(&self.config),
+                handlers: self.handlers.clone(),
+                clock: Arc::<ManualClock>::clone(&self.clock),
+                collector: Collector::new(Arc::clone(&log), self.config.max_request_size),
+                record_cache: RecordCache::new((self.config.statestore_cache_max_bytes / self.thread_count) as u64, CacheSizing::Exact),
+                budget: budget.clone(),
+                globals: Arc::clone(&views),
+            };
+            let (states, clock, budget) = (self.states.clone(), Arc::clone(&self.clock), budget.clone());
+            let opener: StateOpener = Arc::new(move |task, specs| states.open(Some(task), specs, &clock, &budget));
+            self.threads.push(StreamThread::new(index, log, environment, opener, assigned)?);
+        }
+        Ok(())
+    }
+
+    /// The topic `name`, to write to.
+    pub fn input<K: 'static, V: 'static>(&self, name: &str, key_serde: impl Serde<Data = K>, value_serde: impl Serde<Data = V>) -> TestInput<K, V> {
+        TestInput::new(name, key_serde, value_serde)
+    }
+
+    /// The topic `name`, to read from its beginning; uncommitted records are read too.
+    pub fn output<K: 'static, V: 'static>(&self, name: &str, key_serde: impl Serde<Data = K>, value_serde: impl Serde<Data = V>) -> TestOutput<K, V> {
+        TestOutput::new(name, key_serde, value_serde)
+    }
+
+    /// Processes until nothing is left to do. Every input and every change of the clock does so by itself.
+    ///
+    /// # Errors
+    /// The log's or a store's. A record that fails is the handlers' affair: see [`TopologyTestDriver::failing`].
+    pub fn run(&mut self) -> Result<(), Error> {
+        self.survive(Self::run_threads)
+    }
+
+    fn run_threads(&mut self) -> Result<(), Error> {
+        if let Some(globals) = &mut self.globals {
+            globals.catch_up(&*self.log)?;
+        }
+        let mut idle = 0;
+        while idle < 2 {
+            let mut busy = false;
+            for thread in &mut self.threads {
+                let round = thread.run_once(Duration::ZERO)?;
+                busy |= round.polled > 0 || round.processed > 0;
+            }
+            idle = if busy { 0 } else { idle + 1 };
+        }
+        Ok(())
+    }
+
+    /// Commits: caches are forwarded, outputs, changelogs and offsets commit together, the stores follow.
+    ///
+    /// # Errors
+    /// The log's or a store's.
+    pub fn commit(&mut self) -> Result<(), Error> {
+        self.survive(|driver| {
+            for thread in &mut driver.threads {
+                thread.commit_or_recover()?;
+            }
+            // What a repartition topic carries becomes visible now.
+            driver.run_threads()
+        })
+    }
+
+    /// Commits until nothing more comes through repartition topics.
+    ///
+    /// # Errors
+    /// As [`TopologyTestDriver::commit`].
+    pub fn settle(&mut self) -> Result<(), Error> {
+        loop {
+            let before: u64 = self.threads.iter().map(StreamThread::commits).sum();
+            self.commit()?;
+            if self.threads.iter().map(StreamThread::commits).sum::<u64>() == before {
+                return Ok(());
+            }
+        }
+    }
+
+    /// As kill -9 and a restart: everything uncommitted is gone, the state is brought up from the changelogs, and the input
+    /// after the committed offsets is processed again.
+    ///
+    /// # Errors
+    /// As an application's start.
+    pub fn crash(&mut self) -> Result<(), Error> {
+        self.threads.clear();
+        self.globals = None;
+        self.restart()?;
+        self.run()
+    }
+
+    /// Arms a crash inside a record: at its `outputs`-th write to a topic from now (0: the next), everything in memory is
+    /// gone and the driver restarts by itself. It has happened once [`TopologyTestDriver::is_armed`] is false.
+    pub fn crash_at_output(&mut self, outputs: u32) {
+        self.fuse = Some(outputs);
+        for thread in &self.threads {
+            thread.collector().arm(outputs);
+        }
+    }
+
+    /// Runs `work` with the crash that may be armed: when it happens the driver starts again instead.
+    fn survive(&mut self, work: impl FnOnce(&mut Self) -> Result<(), Error>) -> Result<(), Error> {
+        if self.fuse.is_none() {
+            return work(self);
+        }
+        match catch_unwind(AssertUnwindSafe(|| work(self))) {
+            Ok(result) => result,
+            Err(panic) if panic.is::<Crash>() => {
+                self.fuse = None;
+                self.crash()
+            }
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+
+    /// True while a crash armed by [`TopologyTestDriver::crash_at_output`] has not happened.
+    #[must_use]
+    pub const fn is_armed(&self) -> bool {
+        self.fuse.is_some()
+    }
+
+    /// Moves the wall clock and runs what is due.
+    ///
+    /// # Errors
+    /// As [`TopologyTestDriver::run`].
+    pub fn advance_wall_clock(&mut self, by: Duration) -> Result<(), Error> {
+        self.clock.advance(i64::try_from(by.as_millis()).unwrap_or(i64::MAX));
+        self.run()
+    }
+
+    /// The wall clock, in milliseconds since the epoch.
+    #[must_use]
+    pub fn now(&self) -> i64 {
+        self.clock.now()
+    }
+
+    /// The log the topology runs on.
+    #[must_use]
+    pub fn log(&self) -> &EmbeddedLog {
+        &self.log
+    }
+
+    /// A key-value store over all its tasks, or a global one: what is committed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidState`] when there is no such store, or it is of other types.
+    pub fn store<K: 'static, V: Clone + 'static>(&mut self, name: &str) -> Result<TestStore<K, V>, Error> {
+        self.commit()?;
+        if let Some(global) = self.globals.as_ref().and_then(|globals| globals.views().get(name).cloned()) {
+            let view = global.downcast_ref::<GlobalView<K, V>>().ok_or_else(|| wrong_type(name))?;
+            return Ok(TestStore { views: Vec::new(), global: Some(view.clone()) });
+        }
+        let entry = self.topology.graph.stores.get(name).ok_or_else(|| {
+            let names = self.topology.store_names().join(", ");
+            Error::new(ErrorKind::InvalidState, format!("no store {name}, expected one of [{names}]"))
+        })?;
+        let builder = entry.supplier.as_any().downcast_ref::<KeyValueStoreBuilder<K, V, CachedContext>>().ok_or_else(|| wrong_type(name))?;
+        let mut views = Vec::new();
+        for task in self.threads.iter().flat_map(StreamThread::tasks) {
+            if let Ok(column) = task.state().column(name) {
+                let changelog = crate::topology::changelog_topic(&self.config.application_id, name);
+                let (key_serde, value_serde) = (Arc::clone(builder.key_serde()), Arc::clone(builder.value_serde()));
+                views.push(StoreView::new(column, changelog, key_serde, value_serde, builder.row_format()));
+            }
+        }
+        Ok(TestStore { views, global: None })
+    }
+
+    /// The tasks that retry or have paused, and why.
+    pub fn failing(&self) -> impl Iterator<Item = (TaskId, &Error)> {
+        self.threads.iter().flat_map(StreamThread::failing)
+    }
+
+    /// Lets paused tasks try again.
+    ///
+    /// # Errors
+    /// As [`TopologyTestDriver::run`].
+    pub fn resume(&mut self) -> Result<(), Error> {
+        for thread in &mut self.threads {
+            thread.resume_tasks();
+        }
+        self.run()
+    }
+
+    /// How many records operators have left out by rule, since the last start.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.threads.iter().flat_map(StreamThread::tasks).map(crate::runtime::task::Task::dropped).sum()
+    }
+
+    /// What was restored at the last start.
+    pub fn restored(&self) -> impl Iterator<Item = &(TaskId, Restored)> {
+        self.threads.iter().flat_map(StreamThread::restored)
+    }
+}
+
+fn wrong_type(name: &str) -> Error {
+    Error::new(ErrorKind::InvalidState, format!("store {name} is of other types, expected those it was declared with"))
+}
+
+/// A store's committed rows, over all its tasks.
+pub struct TestStore<K, V> {
+    views: Vec<StoreView<K, V>>,
+    global: Option<GlobalView<K, V>>,
+}
+
+impl<K: 'static, V: Clone + 'static> TestStore<K, V> {
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn get(&self, key: &K) -> Result<Option<V>, Error> {
+        Ok(self.get_with_timestamp(key)?.map(|found| found.value))
+    }
+
+    /// The value of a key and its timestamp.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn get_with_timestamp(&self, key: &K) -> Result<Option<ValueAndTimestamp<V>>, Error> {
+        if let Some(global) = &self.global {
+            return Ok(global.get(key)?);
+        }
+        for view in &self.views {
+            if let Some(found) = view.get(key)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// All rows with their timestamps, by task and then by serialised key.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn all(&self) -> Result<Vec<(K, V, i64)>, Error> {
+        let mut rows = Vec::new();
+        if let Some(global) = &self.global {
+            rows.extend(global.all()?.collect::<Result<Vec<_>, _>>()?);
+        }
+        for view in &self.views {
+            rows.extend(view.range(None, None)?.collect::<Result<Vec<_>, _>>()?);
+        }
+        Ok(rows)
+    }
+}

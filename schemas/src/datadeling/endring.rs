@@ -1,0 +1,89 @@
+//! A change of one agreement, and the parts of it that go to the re-keyed projections.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::id::{AvtaleId, Rang};
+use super::oppforing::{AvtaleOppforing, Mangel};
+use super::rad::AvtaleRad;
+
+/// The part of an entry that projections show. Also the value of stores `person` and `bedrift`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tilstand {
+    /// The row; unset when only a failed message is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rad: Option<Arc<AvtaleRad>>,
+    /// A newer message that could not be used: what is shown is ufullstendig.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mangel: Option<Arc<Mangel>>,
+}
+
+impl Tilstand {
+    /// The part of an entry that is shown; `None` when there is neither row nor mangel.
+    #[must_use]
+    pub fn av(oppforing: &AvtaleOppforing) -> Option<Self> {
+        let (rad, mangel) = (oppforing.rad.clone(), oppforing.mangel.clone());
+        (rad.is_some() || mangel.is_some()).then_some(Self { rad, mangel })
+    }
+
+    /// The newest of what is shown.
+    #[must_use]
+    pub fn rang(&self) -> Option<Rang> {
+        let rad = self.rad.as_ref().map(|rad| rad.rang());
+        let mangel = self.mangel.as_ref().map(|mangel| mangel.rang());
+        match (rad, mangel) {
+            (Some(rad), Some(mangel)) => Some(rad.nyeste(mangel)),
+            (rad, mangel) => rad.or(mangel),
+        }
+    }
+}
+
+/// A change of one agreement: what was shown and what is shown now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Endring {
+    /// The agreement.
+    pub avtale_id: AvtaleId,
+    /// Before; unset when there was nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gammel: Option<Tilstand>,
+    /// After; unset when it is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ny: Option<Tilstand>,
+}
+
+/// A change under one key of projection `person` or `bedrift`: subtract, then add, as one step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Delendring {
+    /// The agreement.
+    pub avtale_id: AvtaleId,
+    /// Age of the old state to subtract; a newer entry is left alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trekk: Option<Rang>,
+    /// The new state to add; a newer entry is left alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub legg: Option<Tilstand>,
+}
+
+/// A change of the index by avtaleNr.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum AvtaleNrEndring {
+    /// The number is this agreement's.
+    Legg(AvtaleNrRad),
+    /// The number is no longer this agreement's.
+    Trekk(AvtaleNrRad),
+}
+
+/// Value of store `avtalenr`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AvtaleNrRad {
+    /// The agreement with the number.
+    pub avtale_id: AvtaleId,
+    /// Age of the row that said so.
+    pub rang: Rang,
+}
