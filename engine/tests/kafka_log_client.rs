@@ -1,4 +1,5 @@
 //! What is Kafka's own in the log on Kafka, on a real broker.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::shadow_unrelated)]
 
 mod support;
 
@@ -6,7 +7,7 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use straum::log::kafka::{KafkaLog, KafkaOptions};
-use straum::log::{CommittedOffset, GroupMembership, HeaderView, Isolation, Log, LogErrorKind, OutputBatch, StartOffset};
+use straum::log::{CommittedOffset, GroupMembership, HeaderView, Isolation, Log, LogErrorKind, OutputBatch, RecordBatch, StartOffset};
 use support::broker::Broker;
 use support::reading::{at, batch, commit, consumer, producer, read, row, settled_end, shown, topic, values, write};
 
@@ -110,7 +111,7 @@ fn throughput_of_writing_in_transactions_and_of_reading() {
     let (start, mut records, mut polls, mut batches) = (Instant::now(), 0, 0, Vec::new());
     while records < count as usize {
         reader.poll(Duration::from_millis(100), &mut batches).unwrap();
-        records += batches.iter().map(|batch| batch.len()).sum::<usize>();
+        records += batches.iter().map(RecordBatch::len).sum::<usize>();
         polls += 1;
         batches.clear();
     }

@@ -22,7 +22,7 @@ pub struct Row {
 
 pub fn row(timestamp: i64, key: Option<&str>, value: Option<&str>, headers: &[(&str, Option<&str>)]) -> Row {
     let owned = |text: &str| text.to_owned();
-    let headers = headers.iter().map(|(key, value)| (owned(key), value.map(owned))).collect();
+    let headers = headers.iter().map(|(name, content)| (owned(name), content.map(owned))).collect();
     Row { timestamp, key: key.map(owned), value: value.map(owned), headers }
 }
 

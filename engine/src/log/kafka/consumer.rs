@@ -106,7 +106,7 @@ impl Consumer for KafkaConsumer {
             let before = self.slots.get(partition);
             if !before.is_some_and(|slot| stays(slot, start)) {
                 let mut slot = Slot::new(partition.clone(), Some(self.start(partition, *start)?))?;
-                slot.failed_before = before.filter(|slot| slot.failed).and_then(|slot| slot.position);
+                slot.failed_before = before.filter(|earlier| earlier.failed).and_then(|earlier| earlier.position);
                 added.push(slot);
             }
         }

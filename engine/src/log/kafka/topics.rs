@@ -119,10 +119,10 @@ impl Topics {
             Err(error) => return Err(failed(error)),
         };
         match answer {
-            Some(topic) if topic.code == Code::NoError => Ok(Some((topic.partitions, topic.ready))),
+            Some(found) if found.code == Code::NoError => Ok(Some((found.partitions, found.ready))),
             // Made a moment ago: it exists, and its leaders are being chosen.
-            Some(topic) if topic.code == Code::LeaderNotAvailable && topic.partitions > 0 => Ok(Some((topic.partitions, false))),
-            Some(topic) if !is_absent(topic.code) => Err(failed(CallError::of(topic.code))),
+            Some(found) if found.code == Code::LeaderNotAvailable && found.partitions > 0 => Ok(Some((found.partitions, false))),
+            Some(found) if !is_absent(found.code) => Err(failed(CallError::of(found.code))),
             _ => Ok(None),
         }
     }
