@@ -125,7 +125,7 @@ pub fn a_second_producer_of_an_id_fences_the_first_and_aborts_what_it_had_open(l
     let mut second = producer(log, Some("contract-fencing"));
     let error = first.send(&batch(&partition, &values(&["too late"]))).and_then(|()| first.commit()).unwrap_err();
     assert_eq!(error.kind(), LogErrorKind::Fenced, "{error}");
-    assert_eq!(first.begin().unwrap_err().kind(), LogErrorKind::Fenced);
+    assert_eq!(first.abort().unwrap_err().kind(), LogErrorKind::Fenced, "and it stays fenced");
     commit(second.as_mut(), &partition, &values(&["of its successor"]));
     let end = settled_end(log, &partition);
     assert_eq!(shown(&read(log, Isolation::ReadCommitted, &partition, end)), ["of its successor"]);
