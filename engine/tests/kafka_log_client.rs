@@ -1,4 +1,5 @@
 //! What is Kafka's own in the log on Kafka, on a real broker.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::shadow_unrelated)]
 
 mod support;
 
@@ -6,7 +7,7 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use straum::log::kafka::{KafkaLog, KafkaOptions};
-use straum::log::{CommittedOffset, GroupMembership, HeaderView, Isolation, Log, LogErrorKind, OutputBatch, StartOffset};
+use straum::log::{CommittedOffset, GroupMembership, HeaderView, Isolation, Log, LogErrorKind, OutputBatch, RecordBatch, StartOffset};
 use support::broker::Broker;
 use support::reading::{at, batch, commit, consumer, producer, read, row, settled_end, shown, topic, values, write};
 
@@ -80,6 +81,13 @@ fn an_open_transaction_keeps_the_groups_offsets_unknown() {
     assert_eq!(kafka().committed("client-unstable", &[partition]).unwrap(), [Some(offset)]);
 }
 
+/// This process's CPU time so far, in seconds. Linux counts it in hundredths.
+fn cpu() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    after_name.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
+}
+
 /// Printed, not asserted: `cargo test … -- --nocapture throughput`.
 #[test]
 fn throughput_of_writing_in_transactions_and_of_reading() {
@@ -88,7 +96,7 @@ fn throughput_of_writing_in_transactions_and_of_reading() {
     let mut output = OutputBatch::new();
     let number = output.topic(&topic);
     let mut writer = producer(kafka(), Some("client-throughput"));
-    let start = Instant::now();
+    let (start, before) = (Instant::now(), cpu());
     let mut commits = 0;
     for first in (0..count).step_by(50_000) {
         writer.begin().unwrap();
@@ -102,20 +110,22 @@ fn throughput_of_writing_in_transactions_and_of_reading() {
         writer.commit().unwrap();
         commits += 1;
     }
-    let written = start.elapsed();
+    let (written, writing) = (start.elapsed(), cpu() - before);
 
     let mut reader = consumer(kafka(), Isolation::ReadCommitted);
     let partitions: Vec<_> = (0..4).map(|partition| (at(&topic, partition), StartOffset::Beginning)).collect();
     reader.assign(&partitions).unwrap();
-    let (start, mut records, mut polls, mut batches) = (Instant::now(), 0, 0, Vec::new());
+    let (start, before, mut records, mut polls, mut batches) = (Instant::now(), cpu(), 0, 0, Vec::new());
     while records < count as usize {
         reader.poll(Duration::from_millis(100), &mut batches).unwrap();
-        records += batches.iter().map(|batch| batch.len()).sum::<usize>();
+        records += batches.iter().map(RecordBatch::len).sum::<usize>();
         polls += 1;
         batches.clear();
     }
-    let read = start.elapsed();
+    let (read, reading) = (start.elapsed(), cpu() - before);
     let rate = |elapsed: Duration| f64::from(count) / elapsed.as_secs_f64() / 1_000.0;
-    println!("{count} records of 104 bytes, 4 partitions: written {:.0} k/s in {commits} transactions, read {:.0} k/s in {polls} polls", rate(written), rate(read));
+    println!("{count} records of 104 bytes, 4 partitions");
+    println!("written {:.0} k/s in {commits} transactions, {writing:.2} CPU s", rate(written));
+    println!("read {:.0} k/s in {polls} polls, {reading:.2} CPU s", rate(read));
     assert_eq!(records, count as usize);
 }

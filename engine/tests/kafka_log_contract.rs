@@ -1,4 +1,5 @@
 //! The log's contract on a real broker.
+#![allow(clippy::expect_used)]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! What a broker's death and return look like through the log. Each test has a broker of its own to kill.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::shadow_unrelated)]
 
 mod support;
 

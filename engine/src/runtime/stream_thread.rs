@@ -343,8 +343,10 @@ impl StreamThread {
                 self.producer.send_offsets(&self.membership, &offsets)?;
             }
             if probe.fault() == Some(SeededFault::ApplyBeforeCommit) {
+                // A flush may come at any time; a mistake that only shows after one would be hard to see.
                 self.producer.flush()?;
                 self.apply(&offsets)?;
+                self.tasks.values().try_for_each(|task| task.state().flush())?;
             }
             probe.reached(ProbePoint::BeforeCommit);
             self.producer.commit()?;

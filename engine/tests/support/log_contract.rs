@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use straum::log::{CommittedOffset, GroupMembership, Isolation, Log, LogErrorKind, StartOffset, TopicSpec};
+use straum::log::{CommittedOffset, GroupMembership, Isolation, Log, LogErrorKind, RecordBatch, StartOffset, TopicSpec};
 
 use super::reading::{
     at, batch, commit, consumer, next_error, producer, read, read_on, row, settled_end, shown, topic, values, wait_for, write,
@@ -107,7 +107,7 @@ pub fn an_open_transaction_holds_committed_readers_back(log: &dyn Log) {
     wait_for("the last stable offset as the end", || {
         let mut batches = Vec::new();
         committed.poll(Duration::from_millis(100), &mut batches).unwrap();
-        assert!(batches.iter().all(|batch| batch.is_empty()), "{batches:?}");
+        assert!(batches.iter().all(RecordBatch::is_empty), "{batches:?}");
         (committed.end_offset(&partition) == Some(stable)).then_some(())
     });
     assert_eq!(committed.position(&partition), Some(stable));
@@ -125,7 +125,7 @@ pub fn a_second_producer_of_an_id_fences_the_first_and_aborts_what_it_had_open(l
     let mut second = producer(log, Some("contract-fencing"));
     let error = first.send(&batch(&partition, &values(&["too late"]))).and_then(|()| first.commit()).unwrap_err();
     assert_eq!(error.kind(), LogErrorKind::Fenced, "{error}");
-    assert_eq!(first.begin().unwrap_err().kind(), LogErrorKind::Fenced);
+    assert_eq!(first.abort().unwrap_err().kind(), LogErrorKind::Fenced, "and it stays fenced");
     commit(second.as_mut(), &partition, &values(&["of its successor"]));
     let end = settled_end(log, &partition);
     assert_eq!(shown(&read(log, Isolation::ReadCommitted, &partition, end)), ["of its successor"]);
@@ -213,7 +213,7 @@ pub fn an_offset_outside_a_partition_is_reported_and_the_others_go_on(log: &dyn 
         consumer.poll(Duration::from_millis(100), &mut Vec::new()).unwrap();
         (consumer.position(&good) == Some(2)).then_some(())
     });
-    consumer.assign(&[(good.clone(), StartOffset::At(2)), (bad.clone(), StartOffset::Beginning)]).unwrap();
+    consumer.assign(&[(good, StartOffset::At(2)), (bad.clone(), StartOffset::Beginning)]).unwrap();
     assert_eq!(shown(&read_on(consumer.as_mut(), &bad, 1)), ["b"]);
 }
 
@@ -292,7 +292,7 @@ pub fn a_paused_partition_waits(log: &dyn Log) {
     write(producer.as_mut(), &other, &values(&["c"]));
     assert_eq!(shown(&read_on(consumer.as_mut(), &other, 1)), ["c"]);
     assert_eq!(consumer.position(&paused), Some(0));
-    consumer.resume(&[paused.clone()]).unwrap();
+    consumer.resume(std::slice::from_ref(&paused)).unwrap();
     assert_eq!(shown(&read_on(consumer.as_mut(), &paused, 2)), ["a", "b"]);
 }
 
@@ -312,7 +312,7 @@ pub fn an_assignment_at_its_own_position_loses_nothing(log: &dyn Log) {
         consumer.poll(Duration::from_millis(100), &mut batches).unwrap();
         (consumer.position(&stays) == Some(3) && consumer.position(&comes) == Some(1)).then_some(())
     });
-    let mut seen: Vec<String> = batches.iter().flat_map(|batch| batch.iter()).map(|record| String::from_utf8_lossy(record.value.unwrap()).into_owned()).collect();
+    let mut seen: Vec<String> = batches.iter().flat_map(RecordBatch::iter).map(|record| String::from_utf8_lossy(record.value.unwrap()).into_owned()).collect();
     seen.sort();
     assert_eq!(seen, ["c", "x"]);
     // Backwards, too; and what has gone has no position.

@@ -22,7 +22,7 @@ pub struct Row {
 
 pub fn row(timestamp: i64, key: Option<&str>, value: Option<&str>, headers: &[(&str, Option<&str>)]) -> Row {
     let owned = |text: &str| text.to_owned();
-    let headers = headers.iter().map(|(key, value)| (owned(key), value.map(owned))).collect();
+    let headers = headers.iter().map(|(name, content)| (owned(name), content.map(owned))).collect();
     Row { timestamp, key: key.map(owned), value: value.map(owned), headers }
 }
 
@@ -31,8 +31,10 @@ pub fn values(values: &[&str]) -> Vec<Row> {
     values.iter().map(|value| row(1_000, None, Some(value), &[])).collect()
 }
 
+/// A topic that keeps records for ever, since those of tests are from the dawn of time.
 pub fn topic(log: &dyn Log, name: &str, partitions: u32) -> Arc<str> {
-    log.create_topic(&TopicSpec { name: name.to_owned(), partitions, config: Default::default() }).unwrap();
+    let config = [("retention.ms".to_owned(), "-1".to_owned())].into();
+    log.create_topic(&TopicSpec { name: name.to_owned(), partitions, config }).unwrap();
     Arc::from(name)
 }
 

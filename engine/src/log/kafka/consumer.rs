@@ -25,7 +25,6 @@ pub(super) struct KafkaConsumer {
     reader: Reader,
     topics: Arc<Topics>,
     isolation: Isolation,
-    request_timeout: Duration,
     slots: Slots,
     /// Failures to be told of, one a poll, after the records that came before them.
     failures: VecDeque<LogError>,
@@ -40,7 +39,6 @@ impl KafkaConsumer {
             reader,
             topics,
             isolation: consumer.isolation,
-            request_timeout: options.request_timeout,
             slots: Slots::default(),
             failures: VecDeque::new(),
             headers: Vec::new(),
@@ -50,11 +48,7 @@ impl KafkaConsumer {
     /// Where to start. Beginning and end are looked up now: what is written after this call is delivered, the position is
     /// known at once, and librdkafka's own look-up comes with half a second's delay.
     fn start(&self, partition: &TopicPartition, start: StartOffset) -> Result<Offset, LogError> {
-        let ask = || {
-            let client = self.reader.client();
-            let answer = client.query_watermarks(&partition.topic, partition.partition, self.request_timeout);
-            answer.map_err(|error| errors::of_call("asking for the offsets", error).at(partition))
-        };
+        let ask = || self.topics.offsets_seen_by(self.reader.client(), partition);
         match start {
             StartOffset::At(offset) if offset < 0 => {
                 Err(LogError::new(LogErrorKind::Invalid, "an offset is not negative").at(partition).at_offset(offset))
@@ -112,7 +106,7 @@ impl Consumer for KafkaConsumer {
             let before = self.slots.get(partition);
             if !before.is_some_and(|slot| stays(slot, start)) {
                 let mut slot = Slot::new(partition.clone(), Some(self.start(partition, *start)?))?;
-                slot.failed_before = before.filter(|slot| slot.failed).and_then(|slot| slot.position);
+                slot.failed_before = before.filter(|earlier| earlier.failed).and_then(|earlier| earlier.position);
                 added.push(slot);
             }
         }

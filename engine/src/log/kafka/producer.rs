@@ -65,7 +65,7 @@ impl KafkaProducer {
             outcome_timeout: options.outcome_timeout,
         };
         if transactional {
-            made.repeat("fencing earlier producers", options.request_timeout, |sender, slice| sender.init_transactions(slice))?;
+            made.repeat("fencing earlier producers", options.request_timeout, Sender::init_transactions)?;
         }
         Ok(made)
     }
@@ -287,7 +287,7 @@ impl Producer for KafkaProducer {
         self.drain()?;
         let patience = self.outcome_timeout;
         // A producer that does not learn the outcome is dropped; the next of its id learns it by waiting for it.
-        self.repeat("committing the transaction", patience, |sender, slice| sender.commit_transaction(slice)).map_err(give_up(LogErrorKind::Fatal))?;
+        self.repeat("committing the transaction", patience, Sender::commit_transaction).map_err(give_up(LogErrorKind::Fatal))?;
         self.transaction = Transaction::Closed;
         Ok(())
     }
@@ -302,7 +302,7 @@ impl Producer for KafkaProducer {
         // librdkafka drops what is still queued (a purge of our own would leave gaps in the sequence numbers) and waits for
         // what is on its way, whose reports it serves itself.
         let patience = self.outcome_timeout + self.delivery_timeout;
-        self.repeat("aborting the transaction", patience, |sender, slice| sender.abort_transaction(slice)).map_err(give_up(LogErrorKind::Fatal))?;
+        self.repeat("aborting the transaction", patience, Sender::abort_transaction).map_err(give_up(LogErrorKind::Fatal))?;
         self.sender.deliveries(super::deliveries::Deliveries::forget_failure);
         self.transaction = Transaction::Closed;
         Ok(())

@@ -82,10 +82,32 @@ impl Topics {
 
     /// The oldest offset and the high watermark.
     pub(super) fn offsets(&self, partition: &TopicPartition) -> Result<(Offset, Offset), LogError> {
+        self.offsets_seen_by(&self.client, partition)
+    }
+
+    /// The oldest offset and the end as `client` may see it. A client that has not heard of a partition yet, or of its new
+    /// leader, is asked again as long as the partition exists.
+    pub(super) fn offsets_seen_by(&self, client: &Client, partition: &TopicPartition) -> Result<(Offset, Offset), LogError> {
         self.require(partition)?;
-        self.client
-            .query_watermarks(&partition.topic, partition.partition, self.timeout)
-            .map_err(|error| errors::of_call("asking for the offsets", error).at(partition))
+        let deadline = Instant::now() + self.timeout;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let error = match client.query_watermarks(&partition.topic, partition.partition, left) {
+                Ok(offsets) => return Ok(offsets),
+                Err(error) => error,
+            };
+            let leader_unknown = is_absent(error.code) || matches!(error.code, Code::LeaderNotAvailable | Code::NotLeaderForPartition);
+            if !leader_unknown {
+                return Err(errors::of_call("asking for the offsets", error).at(partition));
+            }
+            self.known.lock().remove(&*partition.topic);
+            self.require(partition)?;
+            if Instant::now() >= deadline {
+                let failure = errors::of_call("asking for the offsets", error);
+                return Err(LogError::new(LogErrorKind::Retriable, "the partition has no leader yet").at(partition).with_source(failure));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// The number of partitions, and whether all have leaders.
@@ -97,17 +119,17 @@ impl Topics {
             Err(error) => return Err(failed(error)),
         };
         match answer {
-            Some(topic) if topic.code == Code::NoError => Ok(Some((topic.partitions, topic.ready))),
+            Some(found) if found.code == Code::NoError => Ok(Some((found.partitions, found.ready))),
             // Made a moment ago: it exists, and its leaders are being chosen.
-            Some(topic) if topic.code == Code::LeaderNotAvailable && topic.partitions > 0 => Ok(Some((topic.partitions, false))),
-            Some(topic) if !is_absent(topic.code) => Err(failed(CallError::of(topic.code))),
+            Some(found) if found.code == Code::LeaderNotAvailable && found.partitions > 0 => Ok(Some((found.partitions, false))),
+            Some(found) if !is_absent(found.code) => Err(failed(CallError::of(found.code))),
             _ => Ok(None),
         }
     }
 }
 
 fn is_absent(code: Code) -> bool {
-    matches!(code, Code::UnknownTopic | Code::UnknownTopicOrPartition | Code::UnknownTopicId | Code::InvalidTopic)
+    matches!(code, Code::UnknownTopic | Code::UnknownPartition | Code::UnknownTopicOrPartition | Code::UnknownTopicId | Code::InvalidTopic)
 }
 
 fn unknown(message: String, partition: &TopicPartition) -> LogError {

@@ -32,7 +32,7 @@ impl Client {
             Some(name) => Some(LocalTopic::new(self, name)?),
             None => None,
         };
-        let only = handle.as_ref().map_or(ptr::null_mut(), |topic| topic.0);
+        let only = handle.as_ref().map_or(ptr::null_mut(), |local| local.0);
         let mut answer: *const sys::rd_kafka_metadata = ptr::null();
         // SAFETY: live handle, a live topic or null, and a place for the answer.
         by_code(unsafe {
@@ -41,7 +41,7 @@ impl Client {
         // SAFETY: on success the answer is live until it is destroyed below; it is only copied from.
         let topics = unsafe {
             let topics = std::slice::from_raw_parts((*answer).topics, usize::try_from((*answer).topic_cnt).unwrap_or(0));
-            topics.iter().map(|topic| description(topic)).collect()
+            topics.iter().map(|described| description(described)).collect()
         };
         // SAFETY: ours to free, and no reference to it remains.
         unsafe { sys::rd_kafka_metadata_destroy(answer) };
@@ -123,10 +123,10 @@ pub(in crate::log::kafka) fn elements(list: &TopicPartitionList) -> impl Iterato
 /// The topic is part of a live answer.
 unsafe fn description(topic: &sys::rd_kafka_metadata_topic) -> TopicDescription {
     let count = u32::try_from(topic.partition_cnt).unwrap_or(0);
-    // SAFETY: part of a live answer by this function's contract, with as many partitions as it counts.
     let partitions: &[sys::rd_kafka_metadata_partition] = match count {
         0 => &[],
-        count => unsafe { std::slice::from_raw_parts(topic.partitions, count as usize) },
+        // SAFETY: part of a live answer by this function's contract, with as many partitions as it counts.
+        some => unsafe { std::slice::from_raw_parts(topic.partitions, some as usize) },
     };
     TopicDescription {
         // SAFETY: a zero-terminated name in a live answer.

@@ -63,7 +63,6 @@ impl Sender {
     }
 
     /// Copies a record into the queue. `headers` are taken over on success and stay on failure.
-    #[expect(clippy::too_many_arguments, reason = "the parts of a record, once a record, without a struct to fill")]
     pub(in crate::log::kafka) fn send(
         &mut self,
         topic: TopicHandle,
