@@ -9,7 +9,7 @@ use rocksdb::{
     WriteBatch,
 };
 
-use super::options::{StateOptions, column_options, database_options, memtable_bytes};
+use super::options::{StateOptions, column_options, database_options, memtable_bytes, metadata_options};
 use crate::error::{StateError, StateErrorKind};
 use crate::flush::{Flush, Tail};
 use crate::memory::MemoryBudget;
@@ -43,7 +43,10 @@ impl Database {
 
         let budget = &options.budget;
         let column_options = column_options(budget);
-        let descriptors = families.iter().map(|family| ColumnFamilyDescriptor::new(family, column_options.clone()));
+        let descriptors = families.iter().map(|family| {
+            let options = if family == METADATA_FAMILY { metadata_options(budget) } else { column_options.clone() };
+            ColumnFamilyDescriptor::new(family, options)
+        });
         let db = DB::open_cf_descriptors(&database_options(budget), dir, descriptors).map_err(|error| library_error(&error))?;
         let database = Arc::new(Self { db, families, tail: budget.flush_scheduler().new_tail(), budget: budget.clone() });
         let flushed: Arc<dyn Flush> = Arc::<Self>::clone(&database);
