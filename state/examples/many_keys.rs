@@ -52,11 +52,18 @@ fn files(folder: &Path) -> (usize, u64) {
     found
 }
 
+/// Reads, then writes: an aggregation's one step.
+fn count(store: &mut Store, key: &[u8; 32], number: u64) {
+    let entry = store.entry(key).unwrap();
+    let count = entry.value().map_or(0, |count| u64::from_be_bytes(*count)) + 1;
+    entry.put(Some(count.to_be_bytes()), i64::try_from(number).unwrap_or(0));
+}
+
 fn main() {
     let arguments: Vec<u64> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
     let argument = |at: usize, default: u64| arguments.get(at).copied().unwrap_or(default);
     let (keys, tasks, budget_mib) = (argument(0, 30) * 1_000_000, argument(1, 64), argument(2, 256));
-    let folder = tempfile::TempDir::new_in(std::env::current_dir().unwrap()).unwrap();
+    let folder = tempfile::TempDir::new().unwrap();
     let budget = MemoryBudget::new(budget_mib << 20);
     let clock = Arc::new(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| i64::try_from(now.as_millis()).unwrap_or(0)));
     let options = StateOptions::new(budget.clone(), clock);
@@ -91,12 +98,7 @@ fn main() {
             let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
             part.copy_from_slice(&(mixed ^ (mixed >> 31)).to_be_bytes());
         }
-        let (_, store) = &opened[usize::from(key[7]) % opened.len()];
-        let mut store = store.borrow_mut();
-        let entry = store.entry(&key).unwrap();
-        let count = entry.value().map_or(0, |count| u64::from_be_bytes(*count)) + 1;
-        entry.put(Some(count.to_be_bytes()), i64::try_from(number).unwrap_or(0));
-        drop(store);
+        count(&mut opened[usize::from(key[7]) % opened.len()].1.borrow_mut(), &key, number);
         if number % 50_000 == 49_999 {
             for (state, store) in &opened {
                 let mut batch = state.batch();
@@ -112,16 +114,16 @@ fn main() {
             }
         }
         if number % 3_000_000 == 2_999_999 {
-            let ((now, peak), (count, kib)) = (resident(), files(folder.path()));
+            let ((now, peak), (number_of_files, kib)) = (resident(), files(folder.path()));
             let part = |part| budget.used(part) >> 20;
             println!(
-                "{:>3} M keys, {:.2} µs a key; resident {now} MiB, peak {peak}; overlays {} buffers {} blocks {} MiB; {count} files of {} KiB on average",
+                "{:>3} M keys, {:.2} µs a key; resident {now} MiB, peak {peak}; overlays {} buffers {} blocks {} MiB; {number_of_files} files of {} KiB on average",
                 (number + 1) / 1_000_000,
                 filling.elapsed().as_secs_f64() * 1e6 / (number + 1) as f64,
                 part(MemoryPart::Overlays),
                 part(MemoryPart::WriteBuffers),
                 part(MemoryPart::BlockCache),
-                kib.checked_div(count as u64).unwrap_or(0),
+                kib.checked_div(number_of_files as u64).unwrap_or(0),
             );
         }
     }

@@ -7,6 +7,15 @@
 //! - [`StoreView`] reads what is committed, from any thread.
 //! - [`MemoryBudget`] is the one number of bytes that all of them share.
 
+/// Checks, with the `invariants` feature, what only a bug in this crate or in its caller can break.
+macro_rules! invariant {
+    ($condition:expr, $($message:tt)+) => {
+        if cfg!(feature = "invariants") {
+            assert!($condition, $($message)+);
+        }
+    };
+}
+
 mod error;
 mod flush;
 mod key_bytes;

@@ -121,10 +121,7 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
             (Some(row_bytes), Some(_)) => self.cache_clean_row(place.slot, row_bytes),
             (Some(_), None) => {
                 self.recent.push_front(place.slot);
-                let excess = self.footprint.settle();
-                if excess > 0 {
-                    self.evict(excess, place.slot);
-                }
+                self.make_room(place.slot);
             }
         }
         Ok(place)
@@ -196,9 +193,7 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
     /// other memory.
     pub fn evict_clean(&mut self, bytes: u64) -> u64 {
         self.settle();
-        let freed = self.evict(bytes, NONE);
-        self.footprint.settle();
-        freed
+        self.evict(bytes, NONE)
     }
 
     pub(super) fn evict(&mut self, bytes: u64, keep: u32) -> u64 {
@@ -211,6 +206,7 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
             }
             self.remove(eldest);
         }
+        self.footprint.shrunk();
         held - self.footprint.held()
     }
 
@@ -246,7 +242,7 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
         self.set_cache_bytes(slot, 0);
         self.recent.unlink(slot);
         let Some(entry) = self.entries.remove(slot) else { return };
-        debug_assert!(!entry.is_due(), "an entry that downstream has not seen was dropped");
+        invariant!(!entry.is_due(), "an entry that downstream has not seen was dropped");
         self.footprint.change((entry.footprint(VALUE_FACTOR), entry.dirty_bytes()), (0, 0));
         if let Ok(found) = self.table.find_entry(entry.hash, |other| *other == slot) {
             found.remove();
@@ -258,9 +254,15 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
         if self.journal.is_open(&self.savepoint) {
             self.journal.push(slot, Change::Wrote(replaced));
         }
+        self.make_room(slot);
+    }
+
+    /// Drops clean entries if all overlays together hold too much; looks at that every so many bytes.
+    fn make_room(&mut self, keep: u32) {
         let excess = self.footprint.settle();
         if excess > 0 {
-            self.evict(excess, slot);
+            self.settle_applied();
+            self.evict(excess, keep);
         }
     }
 

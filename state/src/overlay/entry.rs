@@ -6,6 +6,9 @@ use crate::key_bytes::KeyBytes;
 
 use super::slab::NONE;
 
+/// What the hash table, the lists and the room kept for growth take an entry, about.
+const INDEXED: u64 = 64;
+
 /// A typed value: alone in its entry, or shared with the ordered index and its snapshots once a store is scanned.
 #[derive(Clone, Debug)]
 pub(super) enum Held<V> {
@@ -89,7 +92,7 @@ impl<V> Entry<V> {
 
     /// Bytes held, as they are charged: this structure, a long key, and the value at `factor` times its serialised length.
     pub(super) fn footprint(&self, factor: u64) -> u64 {
-        size_of::<Self>() as u64 + self.key.heap_bytes() as u64 + u64::from(self.state.value_bytes) * factor
+        size_of::<Self>() as u64 + INDEXED + self.key.heap_bytes() as u64 + u64::from(self.state.value_bytes) * factor
     }
 
     pub(super) fn dirty_bytes(&self) -> u64 {

@@ -64,13 +64,18 @@ impl Footprint {
     }
 
     /// Brings the charge up to date if it lags, and says how many bytes should go because all overlays together hold
-    /// too much: what this one has grown by since.
+    /// too much: twice what this one has grown by since, so that the one in use shrinks.
     pub(super) fn settle(&mut self) -> u64 {
         let charged = self.charge.bytes();
         if self.held.abs_diff(charged) < STEP {
             return 0;
         }
         self.charge.set(self.held);
-        if self.budget.0.overlays_over() { self.held.saturating_sub(charged) } else { 0 }
+        if self.budget.0.overlays_over() { self.held.saturating_sub(charged) * 2 } else { 0 }
+    }
+
+    /// Entries have gone: the charge follows at once, or the next growth would not be seen as such.
+    pub(super) fn shrunk(&mut self) {
+        self.charge.set(self.held);
     }
 }

@@ -10,6 +10,7 @@ use super::entries::Overlay;
 use super::entry::{Held, Status};
 use super::footprint::VALUE_FACTOR;
 use super::journal::Replaced;
+use super::slab::NONE;
 
 /// The committed value of an entry that has changed again before it was applied.
 #[derive(Debug)]
@@ -37,10 +38,8 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
         self.settle();
         self.journal.clear();
         self.nulled.clear();
-        if cfg!(feature = "invariants") {
-            assert!(self.forwarding.as_ref().is_none_or(|forwarding| !forwarding.has_due()), "commit before downstream has seen all");
-            assert!(self.prepared.is_none_or(|prepared| prepared < batch.number()), "prepare of an older batch");
-        }
+        invariant!(self.forwarding.as_ref().is_none_or(|forwarding| !forwarding.has_due()), "commit before downstream has seen all");
+        invariant!(self.prepared.is_none_or(|prepared| prepared < batch.number()), "prepare of an older batch");
         let entries = &mut self.entries;
         let mut order: Vec<(u64, u32)> = self.dirty.iter().map(|slot| (entries.at(*slot).key.leading(), *slot)).collect();
         let key_of = |slot: u32| -> &KeyBytes { &entries.at(slot).key };
@@ -85,7 +84,7 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
     /// here until the batch has been applied, be that before or after this call.
     pub fn committed(&mut self) {
         let Some(batch) = self.prepared.take() else {
-            debug_assert!(self.dirty.is_empty(), "committed without prepare");
+            invariant!(self.dirty.is_empty(), "committed without prepare");
             return;
         };
         self.journal.clear();
@@ -143,8 +142,16 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
         self.index.insert(entry);
     }
 
-    /// Entries whose batch has been applied become clean.
+    /// Entries whose batch has been applied become clean, and go if there is no room for them.
     pub(super) fn settle(&mut self) {
+        self.settle_applied();
+        let excess = self.footprint.settle();
+        if excess > 0 {
+            self.evict(excess, NONE);
+        }
+    }
+
+    pub(super) fn settle_applied(&mut self) {
         let applied = self.column.applied();
         while self.pending.front().is_some_and(|(batch, _)| *batch <= applied) {
             let Some((batch, slots)) = self.pending.pop_front() else { return };
@@ -156,10 +163,6 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
                 self.settle_entry(*slot, batch, all_clean);
             }
             self.reuse(slots);
-        }
-        let excess = self.footprint.settle();
-        if excess > 0 {
-            self.evict(excess, super::slab::NONE);
         }
     }
 

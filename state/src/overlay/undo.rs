@@ -55,7 +55,7 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
         }
         if state.status != Status::Dirty {
             let undone = self.dirty.pop();
-            debug_assert_eq!(undone, Some(slot), "changes are undone in the order they were made");
+            invariant!(undone == Some(slot), "changes are undone in the order they were made");
             self.shadows.remove(&slot);
             if state.status == Status::Clean {
                 self.keep_clean(slot);

@@ -90,7 +90,7 @@ impl CommitBatch {
     }
 
     fn rows_of(&self, column: &Column) -> Rows {
-        debug_assert!(Arc::ptr_eq(&self.progress, column.progress()), "a column of another task's state");
+        invariant!(Arc::ptr_eq(&self.progress, column.progress()), "a column of another task's state");
         column.rows().clone()
     }
 

@@ -9,7 +9,7 @@ use rocksdb::{
     WriteBatch,
 };
 
-use super::options::{StateOptions, column_options, database_options, memtable_bytes};
+use super::options::{StateOptions, column_options, database_options, memtable_bytes, metadata_options};
 use crate::error::{StateError, StateErrorKind};
 use crate::flush::{Flush, Tail};
 use crate::memory::MemoryBudget;
@@ -43,7 +43,10 @@ impl Database {
 
         let budget = &options.budget;
         let column_options = column_options(budget);
-        let descriptors = families.iter().map(|family| ColumnFamilyDescriptor::new(family, column_options.clone()));
+        let descriptors = families.iter().map(|family| {
+            let family_options = if family == METADATA_FAMILY { metadata_options(budget) } else { column_options.clone() };
+            ColumnFamilyDescriptor::new(family, family_options)
+        });
         let db = DB::open_cf_descriptors(&database_options(budget), dir, descriptors).map_err(|error| library_error(&error))?;
         let database = Arc::new(Self { db, families, tail: budget.flush_scheduler().new_tail(), budget: budget.clone() });
         let flushed: Arc<dyn Flush> = Arc::<Self>::clone(&database);
@@ -65,11 +68,15 @@ impl Database {
         self.db.get(key).map_err(|error| library_error(&error))
     }
 
-    /// Writes a batch atomically, then lets the scheduler flush whom it must.
+    /// Writes a batch atomically, then lets the scheduler flush whom it must. A flush that cannot begin does not undo the
+    /// write: RocksDB refuses later writes itself if it cannot go on.
     pub(crate) fn write(&self, batch: WriteBatch, now: i64) -> Result<(), StateError> {
         let bytes = memtable_bytes(batch.size_in_bytes() as u64, batch.len() as u64);
         self.db.write_without_wal(batch).map_err(|error| library_error(&error))?;
-        self.budget.flush_scheduler().written(&self.tail, bytes, now)
+        if let Err(error) = self.budget.flush_scheduler().written(&self.tail, bytes, now) {
+            tracing::warn!(%error, "could not begin to flush a task's state");
+        }
+        Ok(())
     }
 
     /// Writes everything out and waits until it is on disk.

@@ -28,6 +28,9 @@ impl StateOptions {
 const OPEN_FILES: i32 = 48;
 /// Memtables grow by this much: 64 idle tasks with a few stores each must not take a megabyte a store.
 const ARENA_BLOCK: usize = 32 * 1024;
+/// Bounds of a memtable: a thirty-second of the budget between them.
+const SMALLEST_BUFFER: usize = 1 << 20;
+const LARGEST_BUFFER: usize = 32 << 20;
 
 pub(crate) fn database_options(budget: &MemoryBudget) -> Options {
     let mut options = Options::default();
@@ -52,6 +55,14 @@ pub(crate) fn database_options(budget: &MemoryBudget) -> Options {
     options
 }
 
+/// Of the metadata: a few rows, looked up when a task is opened.
+pub(crate) fn metadata_options(budget: &MemoryBudget) -> Options {
+    let mut options = column_options(budget);
+    options.set_memtable_whole_key_filtering(false);
+    options.set_memtable_prefix_bloom_ratio(0.0);
+    options
+}
+
 pub(crate) fn column_options(budget: &MemoryBudget) -> Options {
     let mut blocks = BlockBasedOptions::default();
     blocks.set_block_cache(budget.block_cache());
@@ -65,10 +76,14 @@ pub(crate) fn column_options(budget: &MemoryBudget) -> Options {
     let mut options = Options::default();
     options.set_block_based_table_factory(&blocks);
     options.set_compression_type(DBCompressionType::Lz4);
-    // The flush scheduler decides, not a memtable's size.
-    let buffers = usize::try_from(budget.limit()).unwrap_or(usize::MAX).max(1 << 20);
-    options.set_write_buffer_size(buffers);
+    // The flush scheduler decides, unless a task has so much alone that nothing is gained by waiting.
+    let buffer = usize::try_from(budget.limit() / 32).unwrap_or(LARGEST_BUFFER).clamp(SMALLEST_BUFFER, LARGEST_BUFFER);
+    options.set_write_buffer_size(buffer);
     options.set_arena_block_size(ARENA_BLOCK);
+    // A new key is looked for in vain in the memtable first: without a filter that is half of what such a key costs. It
+    // is made at a memtable's first row, at a fiftieth of the buffer.
+    options.set_memtable_whole_key_filtering(true);
+    options.set_memtable_prefix_bloom_ratio(0.02);
     options.set_max_write_buffer_number(6);
     // As in the JVM. With a budget of bytes a process, flushed files are small; levelled compaction would rewrite a
     // level ten times their size for each of them, universal compaction merges files of like size.

@@ -22,7 +22,7 @@ pub enum Step {
     Range(Option<usize>, Option<usize>, bool),
     Prefix(usize),
     OpenIterator(bool),
-    StepIterators(usize),
+    ReadOn(usize),
     EndRecord,
     Revert,
     Rollback,
@@ -207,7 +207,7 @@ impl Run<'_> {
                 }
                 self.iterators.push((rows, expected.into_iter()));
             }
-            Step::StepIterators(count) => self.step_iterators(*count)?,
+            Step::ReadOn(count) => self.step_iterators(*count)?,
             Step::EndRecord => self.end_record(),
             Step::Revert => {
                 if self.fault == Fault::RevertForgotten {
@@ -474,7 +474,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (end(), end(), any::<bool>()).prop_map(|(from, to, reverse)| Step::Range(from, to, reverse)),
         1 => key().prop_map(Step::Prefix),
         2 => any::<bool>().prop_map(Step::OpenIterator),
-        3 => (1_usize..4).prop_map(Step::StepIterators),
+        3 => (1_usize..4).prop_map(Step::ReadOn),
         6 => Just(Step::EndRecord),
         4 => Just(Step::Revert),
         1 => Just(Step::Rollback),

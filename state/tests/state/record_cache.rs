@@ -141,7 +141,7 @@ fn compare(max_bytes: u16, steps: &[Step]) -> Result<(), TestCaseError> {
             Step::Rollback => {
                 store.rollback();
                 // The peer would lose its state here; ours goes back, and what is in the cache is clean or gone.
-                named = NamedCache { max_bytes: usize::from(max_bytes), underlying: committed.clone(), ..NamedCache::default() };
+                named = NamedCache { max_bytes: usize::from(max_bytes), underlying: committed, ..NamedCache::default() };
                 drop(store);
                 return reread(&task, &named);
             }
