@@ -3,7 +3,7 @@
 
 CARGO := cargo
 FLAGS := --release --workspace
-CHECKED := --features straum/invariants,straum/live
+CHECKED := --features straum/invariants,straum/live,straum-benches/live
 KILLS ?= 100
 
 .PHONY: help demo test lint doc oracle crash-proof crash-proof-kafka memory-proof micro kafka
