@@ -202,6 +202,7 @@ impl StreamThread {
         self.punctuate_wall_clock()?;
         if self.must_commit() {
             round.committed = self.commit()?;
+            self.environment.budget.flush_scheduler().sweep(now)?;
         }
         Ok(round)
     }

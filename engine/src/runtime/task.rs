@@ -347,6 +347,9 @@ impl Task {
 
     /// Serialises what the stores hold uncommitted: changelog records into the output, rows into a batch for later.
     pub(crate) fn prepare(&mut self) -> Result<(), Error> {
+        if !self.is_dirty() {
+            return Ok(());
+        }
         let mut batch = self.state.batch();
         for entry in &self.stores {
             let mut output = self.context.collector.output();
