@@ -5,13 +5,11 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import java.util.stream.Stream;
 import straum.oracle.cases.CachedCases;
 import straum.oracle.cases.Catalogue;
 import straum.oracle.fixtures.Comparison;
@@ -48,6 +46,7 @@ public final class Main {
         }
     }
 
+    /** The state folder is temporary; scripts/oracle removes it with all the rest. */
     private static void cached(final String bootstrap, final Path folder) throws Exception {
         final Path state = Files.createTempDirectory("oracle-state");
         final ExecutorService threads = Executors.newFixedThreadPool(CACHED_RUNS_AT_ONCE);
@@ -63,17 +62,6 @@ public final class Main {
             write(folder, "cached", fixtures);
         } finally {
             threads.shutdownNow();
-            deleteFolder(state);
-        }
-    }
-
-    private static void deleteFolder(final Path folder) throws IOException {
-        final List<Path> paths;
-        try (Stream<Path> walk = Files.walk(folder)) {
-            paths = walk.sorted(Comparator.reverseOrder()).toList();
-        }
-        for (final Path path : paths) {
-            Files.delete(path);
         }
     }
 

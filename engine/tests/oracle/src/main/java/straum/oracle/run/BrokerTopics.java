@@ -12,6 +12,7 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
@@ -24,6 +25,7 @@ import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.StringSerializer;
 import org.apache.kafka.streams.TopologyDescription;
@@ -37,6 +39,7 @@ import straum.oracle.fixtures.Step.Send;
 public final class BrokerTopics implements AutoCloseable {
     private static final String REPARTITION = "-repartition";
     private static final int PATIENT_MILLIS = 10 * 60 * 1000;
+    private static final long LEADER_POLL_MILLIS = 20;
 
     private final String bootstrap;
     private final Admin admin;
@@ -51,7 +54,10 @@ public final class BrokerTopics implements AutoCloseable {
         return bootstrap;
     }
 
-    /** Creates the topics that the user of the application would create, with one partition. */
+    /**
+     * Creates the topics that the application reads and writes, with one partition. Repartition topics are among them: a
+     * topic that appears after the application has joined its group makes it join again, and commit while it does.
+     */
     void create(final TopologyDescription description, final String applicationId) throws Exception {
         final Set<String> topics = new TreeSet<>();
         description.subtopologies().forEach(subtopology -> subtopology.nodes().forEach(node -> {
@@ -61,16 +67,44 @@ public final class BrokerTopics implements AutoCloseable {
                 topics.add(sink.topic());
             }
         }));
-        topics.removeIf(topic -> topic.endsWith(REPARTITION));
+        final List<String> repartitions = topics.stream().filter(topic -> topic.endsWith(REPARTITION)).toList();
+        repartitions.forEach(topic -> {
+            topics.remove(topic);
+            topics.add(applicationId + "-" + topic);
+        });
         // Without this the broker would delete records for their timestamps of long ago, inputs and outputs alike.
         final Map<String, String> keepForEver = Map.of("retention.ms", "-1");
         admin.createTopics(topics.stream().map(topic -> new NewTopic(topic, 1, (short) 1).configs(keepForEver)).toList()).all().get();
+        awaitLeaders(topics);
+    }
+
+    /** Topics are created at the controller; the broker learns of them a little later. */
+    private void awaitLeaders(final Set<String> topics) throws Exception {
+        while (!allHaveLeaders(topics)) {
+            TimeUnit.MILLISECONDS.sleep(LEADER_POLL_MILLIS);
+        }
+    }
+
+    private boolean allHaveLeaders(final Set<String> topics) throws Exception {
+        try {
+            return admin.describeTopics(topics).allTopicNames().get().values().stream()
+                .allMatch(topic -> topic.partitions().get(0).leader() != null);
+        } catch (final ExecutionException failure) {
+            if (failure.getCause() instanceof UnknownTopicOrPartitionException) {
+                return false;
+            }
+            throw failure;
+        }
     }
 
     void send(final List<Step> steps) throws Exception {
         final Properties properties = new Properties();
         properties.put(ProducerConfig.BOOTSTRAP_SERVERS_CONFIG, bootstrap);
         properties.put(ProducerConfig.DELIVERY_TIMEOUT_MS_CONFIG, PATIENT_MILLIS);
+        // In order by one request at a time; an idempotent producer may never get over a first error on a new topic.
+        properties.put(ProducerConfig.ENABLE_IDEMPOTENCE_CONFIG, false);
+        properties.put(ProducerConfig.MAX_IN_FLIGHT_REQUESTS_PER_CONNECTION, 1);
+        properties.put(ProducerConfig.ACKS_CONFIG, "all");
         properties.put(ProducerConfig.MAX_BLOCK_MS_CONFIG, PATIENT_MILLIS);
         try (KafkaProducer<String, String> producer = new KafkaProducer<>(properties, new StringSerializer(), new StringSerializer())) {
             final List<Future<?>> sent = new ArrayList<>();
