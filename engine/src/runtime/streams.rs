@@ -126,6 +126,7 @@ struct ThreadReport {
     /// Nothing was polled or processed and nothing was committed in the last round.
     idle: bool,
     commits: u64,
+    rounds: u64,
     tasks: Vec<TaskReport>,
 }
 
@@ -298,6 +299,20 @@ impl Streams {
         lock(&self.shared.threads).values().map(|thread| thread.commits).sum()
     }
 
+    /// The names of the stream threads that run.
+    #[must_use]
+    pub fn thread_names(&self) -> Vec<String> {
+        let application = &self.shared.config.application_id;
+        let threads = lock(&self.shared.threads);
+        threads.iter().filter(|(_, thread)| thread.running).map(|(index, _)| format!("{application}-StreamThread-{}", index + 1)).collect()
+    }
+
+    /// How many rounds the threads have made: one a poll of the log.
+    #[must_use]
+    pub fn rounds(&self) -> u64 {
+        lock(&self.shared.threads).values().map(|thread| thread.rounds).sum()
+    }
+
     /// What was restored at the start.
     #[must_use]
     pub fn restored(&self) -> Vec<(TaskId, Restored)> {
@@ -445,7 +460,7 @@ impl Shared {
         let tasks = thread.report();
         let mut threads = lock(&self.threads);
         let report = threads.entry(index).or_default();
-        *report = ThreadReport { running: true, ended: false, idle, commits: thread.commits(), tasks };
+        *report = ThreadReport { running: true, ended: false, idle, commits: thread.commits(), rounds: report.rounds + 1, tasks };
         let all = threads.values().all(|thread| thread.running);
         drop(threads);
         if all && *lock(&self.state) == State::Rebalancing {

@@ -1,0 +1,264 @@
+//! Every setting changes behaviour, and every other key is refused by name.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use straum::dsl::{Consumed, Grouped, Joined, Materialized, Produced, StreamsBuilder};
+use straum::log::embedded::{EmbeddedLog, EmbeddedOptions};
+use straum::log::{HeaderView, Log, OutputBatch, ProducerOptions, TopicPartition, TopicSpec};
+use straum::processor::Headers;
+use straum::runtime::{Clock, ManualClock, State, Streams, StreamsConfig, StreamsOptions};
+use straum::serde::{I64, RawBytes, SerdeExt, Utf8};
+use straum::testing::{DriverBuilder, TestRecord, TopologyTestDriver};
+use straum::Topology;
+
+fn parse(settings: &[(&str, &str)]) -> Result<StreamsConfig, straum::Error> {
+    StreamsConfig::from_settings([("application.id", "app")].iter().chain(settings).copied())
+}
+
+fn counting() -> Topology {
+    let builder = StreamsBuilder::new();
+    builder
+        .stream("in", Consumed::with(Utf8, I64))
+        .group_by_key("by-key", Grouped::with(Utf8, I64))
+        .count(Materialized::named("counts"))
+        .to_stream()
+        .to("out", Produced::with(Utf8, I64));
+    builder.build().unwrap()
+}
+
+fn driver(settings: &[(&str, &str)], topology: &Topology) -> DriverBuilder {
+    let parsed = parse(settings).unwrap();
+    TopologyTestDriver::builder(topology).configure(move |config| {
+        let (commit_interval, transaction_timeout) = (config.commit_interval, config.transaction_timeout);
+        *config = parsed;
+        // Unless it is what is tried, nothing commits by itself.
+        config.commit_interval = if config.commit_interval == Duration::from_millis(100) { commit_interval } else { config.commit_interval };
+        config.transaction_timeout = if config.transaction_timeout == Duration::from_secs(10) { transaction_timeout } else { config.transaction_timeout };
+    })
+}
+
+fn pipe(driver: &mut TopologyTestDriver, topic: &str, key: &str, timestamp: i64) {
+    driver.input(topic, Utf8, I64).pipe(driver, &TestRecord::new(key.to_owned(), 1, timestamp)).unwrap();
+}
+
+fn outputs(driver: &TopologyTestDriver) -> usize {
+    driver.output("out", Utf8, RawBytes.nullable()).read(driver).unwrap().len()
+}
+
+#[test]
+fn unknown_keys_are_refused_with_the_nearest_one() {
+    for (key, nearest) in [
+        ("num.stream.thread", "num.stream.threads"),
+        ("commit.interval", "commit.interval.ms"),
+        ("cache.max.bytes", "statestore.cache.max.bytes"),
+        ("processing.garantee", "processing.guarantee"),
+    ] {
+        let error = parse(&[(key, "1")]).unwrap_err().to_string();
+        assert!(error.contains(&format!("{key} is not a setting")) && error.contains(nearest), "{error}");
+    }
+}
+
+#[test]
+fn values_out_of_range_are_named_with_what_was_expected() {
+    for (key, value) in [("num.stream.threads", "0"), ("commit.interval.ms", "soon"), ("max.task.idle.ms", "-2"), ("processing.guarantee", "twice")] {
+        let error = parse(&[(key, value)]).unwrap_err().to_string();
+        assert!(error.contains(key) && error.contains(value) && error.contains("expected"), "{error}");
+    }
+    assert!(StreamsConfig::from_settings([("num.stream.threads", "1")]).unwrap_err().to_string().contains("application.id is missing"));
+}
+
+#[test]
+fn application_id_prefixes_internal_topics() {
+    let driver = driver(&[], &counting()).start().unwrap();
+    assert!(driver.log().topics().unwrap().contains(&"app-counts-changelog".to_owned()));
+}
+
+#[test]
+fn statestore_cache_max_bytes_holds_updates_back() {
+    for (bytes, expected) in [("0", 3), ("1000000", 1)] {
+        let mut driver = driver(&[("statestore.cache.max.bytes", bytes)], &counting()).start().unwrap();
+        (0..3).for_each(|timestamp| pipe(&mut driver, "in", "a", timestamp));
+        driver.commit().unwrap();
+        assert_eq!(outputs(&driver), expected, "{bytes} bytes");
+    }
+}
+
+#[test]
+fn commit_interval_ms_commits_by_the_clock() {
+    for (interval, expected) in [("50", Some(1)), ("5000", None)] {
+        let mut driver = driver(&[("commit.interval.ms", interval)], &counting()).start().unwrap();
+        pipe(&mut driver, "in", "a", 0);
+        driver.advance_wall_clock(Duration::from_millis(60)).unwrap();
+        let committed = driver.log().committed("app", &[TopicPartition::new("in", 0)]).unwrap();
+        assert_eq!(committed[0].as_ref().map(|committed| committed.offset), expected, "{interval} ms");
+    }
+}
+
+#[test]
+fn processing_guarantee_decides_whether_outputs_wait_for_the_commit() {
+    for (guarantee, visible) in [("exactly_once_v2", 0), ("at_least_once", 1)] {
+        let settings = [("processing.guarantee", guarantee), ("statestore.cache.max.bytes", "0")];
+        let mut driver = driver(&settings, &counting()).start().unwrap();
+        pipe(&mut driver, "in", "a", 0);
+        let committed = driver.output("out", Utf8, I64).committed().read(&driver).unwrap().len();
+        assert_eq!(committed, visible, "{guarantee}");
+    }
+    assert_eq!(parse(&[("processing.guarantee", "at_least_once")]).unwrap().commit_interval, Duration::from_secs(30));
+}
+
+fn joining() -> Topology {
+    let builder = StreamsBuilder::new();
+    let table = builder.table("table", Consumed::with(Utf8, I64), Materialized::named("table"));
+    builder.stream("in", Consumed::with(Utf8, I64)).join(table, |left, right| left + right, Joined::named("join")).to("out", Produced::with(Utf8, I64));
+    builder.build().unwrap()
+}
+
+#[test]
+fn max_task_idle_ms_waits_for_an_empty_partition() {
+    for (idle, expected) in [("0", 0), ("1000", 1), ("-1", 0)] {
+        let mut driver = driver(&[("max.task.idle.ms", idle)], &joining()).start().unwrap();
+        // The stream's record is first; the table's, which is older, comes while the task waits.
+        pipe(&mut driver, "in", "a", 10);
+        driver.advance_wall_clock(Duration::from_millis(500)).unwrap();
+        pipe(&mut driver, "table", "a", 5);
+        driver.advance_wall_clock(Duration::from_millis(1000)).unwrap();
+        assert_eq!(outputs(&driver), expected, "{idle} ms");
+    }
+}
+
+#[test]
+fn errors_dead_letter_queue_topic_name_names_the_topic_or_none() {
+    for (name, topic) in [("letters", Some("letters")), ("", None)] {
+        let mut driver = driver(&[("errors.dead.letter.queue.topic.name", name)], &counting()).start().unwrap();
+        driver.write(&"in".into(), None, Some(b"a"), Some(b"garbage"), 0, &Headers::new()).unwrap();
+        driver.run().unwrap();
+        driver.commit().unwrap();
+        let topics = driver.log().topics().unwrap();
+        assert!(!topics.iter().any(|topic| topic.contains("dead-letter-queue")));
+        match topic {
+            Some(topic) => assert_eq!(driver.output(topic, RawBytes, RawBytes).read(&driver).unwrap().len(), 1),
+            None => assert!(!topics.contains(&"letters".to_owned())),
+        }
+    }
+}
+
+#[test]
+fn max_request_size_bounds_an_output_record() {
+    for (size, expected) in [("4", 0), ("1000", 1)] {
+        let mut driver = driver(&[("max.request.size", size), ("statestore.cache.max.bytes", "0")], &counting()).start().unwrap();
+        pipe(&mut driver, "in", "a", 0);
+        driver.commit().unwrap();
+        assert_eq!(outputs(&driver), expected, "{size} bytes");
+    }
+}
+
+#[test]
+fn transaction_timeout_ms_commits_before_the_log_would_abort() {
+    let settings = [("transaction.timeout.ms", "2000"), ("commit.interval.ms", "1000000"), ("statestore.cache.max.bytes", "0")];
+    let mut driver = driver(&settings, &counting()).start().unwrap();
+    pipe(&mut driver, "in", "a", 0);
+    driver.advance_wall_clock(Duration::from_millis(900)).unwrap();
+    let committed = |driver: &TopologyTestDriver| driver.output("out", Utf8, I64).committed().read(driver).unwrap().len();
+    assert_eq!(committed(&driver), 0);
+    driver.advance_wall_clock(Duration::from_millis(200)).unwrap();
+    assert_eq!(committed(&driver), 1);
+}
+
+/// An application on an embedded log in memory, with `records` waiting in one partition.
+fn application(settings: &[(&str, &str)], records: usize, clock: Arc<dyn Clock>) -> (Streams, Arc<EmbeddedLog>, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let log = Arc::new(EmbeddedLog::in_memory(EmbeddedOptions::new()).unwrap());
+    for name in ["in", "out"] {
+        log.create_topic(&TopicSpec { name: name.to_owned(), partitions: 4, config: BTreeMap::new() }).unwrap();
+    }
+    let options = ProducerOptions { client_id: "test".to_owned(), transactional_id: None, transaction_timeout: Duration::from_secs(10) };
+    let mut producer = log.producer(&options).unwrap();
+    let mut batch = OutputBatch::new();
+    let topic = batch.topic(&"in".into());
+    for _ in 0..records {
+        batch.push(topic, 0, 0, Some(b"a"), Some(&1_i64.to_be_bytes()), HeaderView::new(&[]));
+    }
+    producer.send(&batch).unwrap();
+    let mut config = parse(settings).unwrap();
+    if config.state_dir == StreamsConfig::new("app").state_dir {
+        config.state_dir = folder.path().to_owned();
+    }
+    let streams = Streams::new(&counting(), config, Arc::<EmbeddedLog>::clone(&log), StreamsOptions::default().clock(clock));
+    (streams, log, folder)
+}
+
+fn wait(streams: &Streams, ready: impl Fn(&Streams) -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !ready(streams) {
+        assert!(Instant::now() < deadline, "{:?} {:?} {:?}", streams.state(), streams.tasks(), streams.errors());
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn num_stream_threads_runs_as_many_producers() {
+    for threads in ["1", "3"] {
+        let (mut streams, _log, _folder) = application(&[("num.stream.threads", threads)], 1, Arc::new(ManualClock::new(0)));
+        streams.start().unwrap();
+        wait(&streams, |streams| streams.state() == State::Running);
+        assert_eq!(streams.thread_names().len().to_string(), threads);
+        streams.close().unwrap();
+    }
+}
+
+#[test]
+fn buffered_records_per_partition_holds_fetching_back() {
+    for (limit, most) in [("10", 3000), ("1000000", 100_000)] {
+        let settings = [("buffered.records.per.partition", limit), ("poll.ms", "1")];
+        let (mut streams, _log, _folder) = application(&settings, 100_000, Arc::new(ManualClock::new(0)));
+        let peak = std::cell::Cell::new(0);
+        streams.start().unwrap();
+        wait(&streams, |streams| {
+            peak.set(peak.get().max(streams.tasks().iter().map(|task| task.buffered).max().unwrap_or(0)));
+            streams.tasks().iter().map(|task| task.processed).sum::<u64>() == 100_000
+        });
+        assert!(peak.get() <= most, "{limit}: {} records waited", peak.get());
+        streams.close().unwrap();
+    }
+}
+
+#[test]
+fn state_dir_holds_the_state_and_one_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = [("state.dir", folder.path().to_str().unwrap())];
+    let (mut streams, log, _other) = application(&settings, 1, Arc::new(ManualClock::new(0)));
+    streams.start().unwrap();
+    assert!(folder.path().join("app").join("process-id").exists());
+    let config = parse(&settings).unwrap();
+    let mut second = Streams::new(&counting(), config, log, StreamsOptions::default());
+    let error = second.start().unwrap_err().to_string();
+    assert!(error.contains("in use by process") && error.contains(&std::process::id().to_string()), "{error}");
+    streams.close().unwrap();
+}
+
+#[test]
+fn poll_ms_is_how_long_an_idle_thread_waits() {
+    let rounds = |poll: &str| {
+        let (mut streams, _log, _folder) = application(&[("poll.ms", poll)], 0, Arc::new(ManualClock::new(0)));
+        streams.start().unwrap();
+        wait(&streams, |streams| streams.state() == State::Running);
+        let before = streams.rounds();
+        // The slower application is the clock: how often the other polls meanwhile does not depend on the machine.
+        std::thread::sleep(Duration::from_millis(300));
+        let rounds = streams.rounds() - before;
+        streams.close().unwrap();
+        rounds
+    };
+    assert!(rounds("1") > rounds("10000"));
+}
+
+#[test]
+fn memory_max_bytes_is_the_budget() {
+    for bytes in [32 * 1024 * 1024_u64, 64 * 1024 * 1024] {
+        let (streams, _log, _folder) = application(&[("memory.max.bytes", &bytes.to_string())], 0, Arc::new(ManualClock::new(0)));
+        assert_eq!(streams.memory().limit(), bytes);
+    }
+}
