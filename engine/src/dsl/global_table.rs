@@ -33,8 +33,9 @@ impl StreamsBuilder {
         consumed: Consumed<K, V>,
         materialized: Materialized<V>,
     ) -> GlobalKTable<K, V> {
-        let (source, processor) = (self.new_name("KSTREAM-SOURCE-"), self.new_name("KTABLE-SOURCE-"));
         let topic = topic.into();
+        let materialized = materialized.or_number(self, &format!("{topic}-"));
+        let (source, processor) = (self.new_name("KSTREAM-SOURCE-"), self.new_name("KTABLE-SOURCE-"));
         let name = Arc::clone(&materialized.name);
         let Consumed { key_serde, value_serde, .. } = consumed;
         let store = KeyValueStoreBuilder::<K, V, CachedContext>::new(Arc::clone(&name), Arc::clone(&key_serde), Arc::clone(&value_serde));

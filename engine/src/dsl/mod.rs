@@ -12,4 +12,4 @@ pub use global_table::GlobalKTable;
 pub use grouped::{CogroupedKStream, KGroupedStream, KGroupedTable};
 pub use kstream::{BranchedKStream, KStream};
 pub use ktable::KTable;
-pub use options::{Consumed, Grouped, Joined, Materialized, Produced, Repartitioned};
+pub use options::{Consumed, Grouped, Joined, Materialized, Named, Produced, Repartitioned};

@@ -7,7 +7,49 @@ use std::sync::Arc;
 
 use straum_state::{Serde, SerdeContext, SerdeError, Serialized, SharedSerde};
 
+use crate::dsl::StreamsBuilder;
 use crate::processor::{Partitioner, Record, TimestampExtractor};
+
+/// The name of an operator, or none: then it is numbered as Kafka Streams numbers it. Kafka Streams: `Named`.
+///
+/// Texts convert into it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Named(Option<Arc<str>>);
+
+impl Named {
+    /// No name: the operator's kind and a number.
+    #[must_use]
+    pub const fn numbered() -> Self {
+        Self(None)
+    }
+
+    /// The name, or the next number of this prefix, which is used up only then.
+    pub(crate) fn or_number(self, builder: &StreamsBuilder, prefix: &str) -> Arc<str> {
+        self.0.unwrap_or_else(|| builder.new_name(prefix))
+    }
+
+    pub(crate) fn into_inner(self) -> Option<Arc<str>> {
+        self.0
+    }
+}
+
+impl From<&str> for Named {
+    fn from(name: &str) -> Self {
+        Self(Some(name.into()))
+    }
+}
+
+impl From<String> for Named {
+    fn from(name: String) -> Self {
+        Self(Some(name.into()))
+    }
+}
+
+impl From<Arc<str>> for Named {
+    fn from(name: Arc<str>) -> Self {
+        Self(Some(name))
+    }
+}
 
 /// How a topic is read. Kafka Streams: `Consumed`.
 pub struct Consumed<K, V> {
@@ -25,9 +67,23 @@ impl<K: 'static, V: 'static> Consumed<K, V> {
     /// Takes a record's time from what `extractor` returns, in milliseconds, instead of the log. It is given the record and
     /// the largest time seen in its partition; a negative result leaves the record out.
     #[must_use]
-    pub fn with_timestamp_extractor(mut self, extractor: impl Fn(&Record<K, V>, i64) -> i64 + Send + Sync + 'static) -> Self {
+    pub fn with_timestamp_extractor(mut self, extractor: impl Fn(Record<&K, &V>, i64) -> i64 + Send + Sync + 'static) -> Self {
         self.extractor = Some(Arc::new(extractor));
         self
+    }
+}
+
+impl<K: 'static, V: 'static> Consumed<K, V> {
+    /// The same with null beside keys and values, as a table's topic is read: a null value deletes. A record with a null
+    /// in it keeps the log's time.
+    pub(crate) fn nullable(self) -> Consumed<Option<K>, Option<V>> {
+        let extractor = self.extractor.map(|extractor| -> TimestampExtractor<Option<K>, Option<V>> {
+            Arc::new(move |record, partition_time| match (record.key, record.value) {
+                (Some(key), Some(value)) => extractor(Record { key, value, timestamp: record.timestamp, headers: record.headers }, partition_time),
+                _ => record.timestamp,
+            })
+        });
+        Consumed { key_serde: nullable(self.key_serde), value_serde: nullable(self.value_serde), extractor }
     }
 }
 
@@ -150,6 +206,24 @@ impl<V: 'static> Materialized<V> {
     /// A store of this name whose values have this serde.
     pub fn with(name: impl Into<Arc<str>>, value_serde: impl Serde<Data = V>) -> Self {
         Self { value_serde: Some(Arc::new(value_serde)), ..Self::named(name) }
+    }
+
+    /// A store that is made only if an operator below needs it, named `<prefix>STATE-STORE-<number>` as Kafka Streams does
+    /// where no `Materialized` is given; the prefix of a source table is its topic and `-`.
+    ///
+    /// For source tables and [`to_table`](crate::dsl::KStream::to_table). Its name changes with the operators declared before it:
+    /// name a store that is to outlive a change of the topology.
+    #[must_use]
+    pub fn numbered() -> Self {
+        Self::named("").when_needed()
+    }
+
+    /// The store with its name made where it has none.
+    pub(crate) fn or_number(mut self, builder: &StreamsBuilder, prefix: &str) -> Self {
+        if self.name.is_empty() {
+            self.name = builder.new_name(&format!("{prefix}STATE-STORE-"));
+        }
+        self
     }
 
     /// Makes the store only if an operator below needs it: a source table that nobody looks up keeps none.

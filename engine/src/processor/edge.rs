@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::error::Error;
 use crate::processor::Record;
+use crate::topology::Node;
 
 /// The receiving end of an edge. A node that keeps state while it runs keeps it behind a `RefCell`: a topology has no
 /// cycles, so a node is never entered twice.
@@ -34,6 +35,47 @@ impl ErasedEdge {
 
     pub(crate) fn typed<K: 'static, V: 'static>(&self) -> Option<Edge<K, V>> {
         self.0.downcast_ref::<Edge<K, V>>().map(Rc::clone)
+    }
+}
+
+/// How a node that puts out `K`, `V` is joined to edges of related types.
+#[derive(Clone)]
+pub(crate) struct Adapter {
+    edge: Arc<dyn Fn(&ErasedEdge) -> Option<ErasedEdge> + Send + Sync>,
+    hub: Arc<dyn Fn(&[ErasedEdge], &Node) -> Option<ErasedEdge> + Send + Sync>,
+}
+
+impl Adapter {
+    pub(crate) fn new<K: 'static, V: 'static, K2: 'static, V2: 'static>(adapt: impl Fn(Edge<K2, V2>) -> Edge<K, V> + Send + Sync + Copy + 'static) -> Self {
+        Self {
+            edge: Arc::new(move |edge| edge.typed().map(|edge| ErasedEdge::new(adapt(edge)))),
+            hub: Arc::new(move |edges, node| {
+                let edges = edges.iter().map(|edge| node.typed::<K2, V2>(edge)).collect::<Option<Vec<_>>>()?;
+                let fork = node.fork::<K2, V2>()?;
+                Some(ErasedEdge::new(adapt(Rc::new(Hub { downstream: Downstream::new(edges, Vec::new(), Some(fork)) }))))
+            }),
+        }
+    }
+
+    /// An edge of the types it converts to; `None` when the edge is not of the types it converts from.
+    pub(crate) fn edge(&self, edge: &ErasedEdge) -> Option<ErasedEdge> {
+        (self.edge)(edge)
+    }
+
+    /// One edge for all of a node's children: where the handle of the types it converts from was cloned, not the node's own.
+    pub(crate) fn hub(&self, edges: &[ErasedEdge], node: &Node) -> Option<ErasedEdge> {
+        (self.hub)(edges, node)
+    }
+}
+
+/// Forks behind an adapter.
+struct Hub<K, V> {
+    downstream: Downstream<K, V>,
+}
+
+impl<K, V> Receiver<K, V> for Hub<K, V> {
+    fn receive(&self, record: Record<K, V>) -> Result<(), Error> {
+        self.downstream.forward(record)
     }
 }
 

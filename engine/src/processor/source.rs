@@ -18,7 +18,7 @@ use crate::processor::{Headers, Record};
 
 /// Tells a record's time. Given the record with the log's timestamp, and the largest time seen in its partition (−1 at
 /// first); a negative result leaves the record out. Kafka Streams: `TimestampExtractor`.
-pub type TimestampExtractor<K, V> = Arc<dyn Fn(&Record<K, V>, i64) -> i64 + Send + Sync>;
+pub type TimestampExtractor<K, V> = Arc<dyn Fn(Record<&K, &V>, i64) -> i64 + Send + Sync>;
 
 /// A source of a task.
 pub(crate) trait SourceNode {
@@ -148,7 +148,11 @@ impl<K: 'static, V: 'static> PartitionQueue for TypedQueue<K, V> {
             match &self.source.extractor {
                 None if record.timestamp < 0 => return Err(self.invalid_timestamp(record.timestamp)),
                 None => {}
-                Some(extractor) => record.timestamp = extractor(&record, self.partition_time),
+                Some(extractor) => {
+                    let Record { key, value, timestamp, headers } = &record;
+                    let shown = Record { key, value, timestamp: *timestamp, headers: headers.clone() };
+                    record.timestamp = extractor(shown, self.partition_time);
+                }
             }
             if record.timestamp < 0 {
                 self.source.task.drop_record();

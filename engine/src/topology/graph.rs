@@ -8,7 +8,7 @@ use std::sync::Arc;
 use straum_state::StoreSupplier;
 
 use crate::error::Error;
-use crate::processor::edge::{ErasedEdge, Fork};
+use crate::processor::edge::{Adapter, Edge, ErasedEdge, Fork};
 use crate::processor::source::SourceNode;
 use crate::topology::{Instance, TopicRef};
 
@@ -23,9 +23,6 @@ pub(crate) enum Built {
 }
 
 pub(crate) type Factory = Arc<dyn Fn(&mut Instance<'_>) -> Result<Built, Error> + Send + Sync>;
-
-/// `None` when the edge is not of the types it converts from.
-pub(crate) type Adapter = Arc<dyn Fn(&ErasedEdge) -> Option<ErasedEdge> + Send + Sync>;
 
 #[derive(Clone, Debug)]
 pub(crate) enum NodeKind {
@@ -42,8 +39,8 @@ pub(crate) struct Node {
     pub(crate) children: Vec<NodeId>,
     pub(crate) stores: BTreeSet<Arc<str>>,
     pub(crate) factory: Factory,
-    /// A `Fork<K, V>` of the node's output, set when a handle to it was cloned.
-    fork: Option<Arc<dyn Any + Send + Sync>>,
+    /// A `Fork<K, V>` of the node's output, or of what an adapter makes of it, for each type of handle that was cloned.
+    forks: Vec<Arc<dyn Any + Send + Sync>>,
     /// A record goes to one child only: no fork is needed for several.
     pub(crate) branches: bool,
     /// Make an edge of the node's output types from an edge of related types.
@@ -51,8 +48,26 @@ pub(crate) struct Node {
 }
 
 impl Node {
+    /// A child's edge as one of these types, by way of adapters where it is of others.
+    pub(crate) fn typed<K: 'static, V: 'static>(&self, edge: &ErasedEdge) -> Option<Edge<K, V>> {
+        // Types only lead towards the node's own: no more steps than adapters.
+        let mut open = vec![edge.clone()];
+        for _ in 0..=self.adapters.len() {
+            if let Some(typed) = open.iter().find_map(ErasedEdge::typed::<K, V>) {
+                return Some(typed);
+            }
+            open = open.iter().flat_map(|edge| self.adapters.iter().filter_map(|adapter| adapter.edge(edge))).collect();
+        }
+        None
+    }
+
+    /// All children's edges as one of these types.
+    pub(crate) fn hub<K: 'static, V: 'static>(&self, edges: &[ErasedEdge]) -> Option<Edge<K, V>> {
+        self.adapters.iter().find_map(|adapter| self.typed::<K, V>(&adapter.hub(edges, self)?))
+    }
+
     pub(crate) fn fork<K: 'static, V: 'static>(&self) -> Option<Fork<K, V>> {
-        self.fork.as_ref().and_then(|fork| fork.downcast_ref::<Fork<K, V>>()).copied()
+        self.forks.iter().find_map(|fork| fork.downcast_ref::<Fork<K, V>>()).copied()
     }
 }
 
@@ -109,7 +124,7 @@ impl Graph {
                 parent.children.push(id);
             }
         }
-        self.nodes.push(Node { name, kind, parents: parents.to_vec(), children: Vec::new(), stores: BTreeSet::new(), factory, fork: None, branches: false, adapters: Vec::new() });
+        self.nodes.push(Node { name, kind, parents: parents.to_vec(), children: Vec::new(), stores: BTreeSet::new(), factory, forks: Vec::new(), branches: false, adapters: Vec::new() });
         id
     }
 
@@ -119,7 +134,7 @@ impl Graph {
 
     pub(crate) fn set_fork<K: 'static, V: 'static>(&mut self, id: NodeId, fork: Fork<K, V>) {
         if let Some(node) = self.nodes.get_mut(id.0) {
-            node.fork = Some(Arc::new(fork));
+            node.forks.push(Arc::new(fork));
         }
     }
 

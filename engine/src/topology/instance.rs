@@ -85,19 +85,24 @@ impl Instance<'_> {
     /// The edges to the node's children.
     pub(crate) fn downstream<K: 'static, V: 'static>(&self) -> Result<Downstream<K, V>, Error> {
         let Some(node) = self.graph.node(self.node) else { return Ok(Downstream::new(Vec::new(), Vec::new(), None)) };
+        let fork = node.fork::<K, V>();
+        let forks = node.children.len() > 1 && !node.branches;
+        if forks && fork.is_none() {
+            // The handle that was cloned is of a type that adapters lead to: its fork is behind them.
+            let erased: Vec<ErasedEdge> = node.children.iter().filter_map(|child| self.edges.get(child).cloned()).collect();
+            if let Some(hub) = node.hub::<K, V>(&erased) {
+                return Ok(Downstream::new(vec![hub], Vec::new(), None));
+            }
+        }
         let mut edges: Vec<Edge<K, V>> = Vec::with_capacity(node.children.len());
         let mut names = Vec::with_capacity(node.children.len());
         for child in &node.children {
             let name = self.graph.node(*child).map_or_else(|| "".into(), |node| Arc::clone(&node.name));
-            let edge = self.edges.get(child).and_then(|edge| {
-                let adapted = || node.adapters.iter().find_map(|adapter| adapter(edge)?.typed::<K, V>());
-                edge.typed::<K, V>().or_else(adapted)
-            });
+            let edge = self.edges.get(child).and_then(|edge| node.typed::<K, V>(edge));
             edges.push(edge.ok_or_else(|| Error::topology(format!("node {name} does not take what {} puts out", node.name)))?);
             names.push(name);
         }
-        let fork = node.fork::<K, V>();
-        if edges.len() > 1 && fork.is_none() && !node.branches {
+        if forks && fork.is_none() {
             return Err(Error::topology(format!("node {} has {} children, expected one unless its handle is cloned", node.name, edges.len())));
         }
         Ok(Downstream::new(edges, names, fork))

@@ -26,4 +26,17 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
             Ok(Step { old: Some(old), new })
         })
     }
+
+    /// As [`KGroupedStream::aggregate`] where nothing comes first: Kafka Streams' initializer that returns null.
+    pub fn aggregate_nullable<A, R, M>(self, aggregator: impl Fn(&K, V, Option<A>) -> R + Send + Sync + 'static, materialized: Materialized<A>) -> KTable<K, A>
+    where
+        A: Clone + 'static,
+        R: NullableOutcome<A, M>,
+    {
+        self.aggregate_nodes("KSTREAM-AGGREGATE-", materialized, move |key, value, old| {
+            let old = old.cloned();
+            let new = aggregator(key, value, old.clone()).into_nullable()?;
+            Ok(Step { old, new })
+        })
+    }
 }

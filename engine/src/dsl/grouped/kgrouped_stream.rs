@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use straum_state::ValueAndTimestamp;
 
+use crate::dsl::grouped::repartitioned::SharedSource;
 use crate::dsl::options::nullable;
 use crate::serde::Change;
 use crate::dsl::ktable::materialized::{Materialization, TableStore};
@@ -21,11 +22,20 @@ pub struct KGroupedStream<K, V> {
     stream: KStream<Option<K>, Option<V>>,
     name: Arc<str>,
     grouped: Grouped<K, V>,
+    source: Rc<SharedSource>,
+}
+
+impl<K: Clone + 'static, V: Clone + 'static> Clone for KGroupedStream<K, V> {
+    fn clone(&self) -> Self {
+        let Self { stream, name, grouped, source } = self;
+        source.fork_with(|builder, source| builder.with_graph(|graph| graph.set_fork::<Option<K>, Option<V>>(source, Record::clone)));
+        Self { stream: stream.clone(), name: Arc::clone(name), grouped: grouped.clone(), source: Rc::clone(source) }
+    }
 }
 
 impl<K: 'static, V: 'static> KGroupedStream<K, V> {
     pub(crate) fn new(stream: KStream<Option<K>, Option<V>>, name: Arc<str>, grouped: Grouped<K, V>) -> Self {
-        Self { stream, name, grouped }
+        Self { stream, name, grouped, source: Rc::default() }
     }
 
     pub(crate) fn builder(&self) -> crate::dsl::StreamsBuilder {
@@ -42,14 +52,22 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
 
     /// The stream, through its repartition topic if its key may have changed.
     pub(crate) fn partitioned(self) -> KStream<Option<K>, Option<V>> {
-        let Self { stream, name, grouped } = self;
+        let Self { stream, name, grouped, source } = self;
         if !stream.rekeyed {
             return stream;
         }
-        stream.builder.with_graph(|graph| graph.add_repartition(&name, None));
+        let builder = stream.builder.clone();
+        if let Some(source) = source.get() {
+            // Kafka Streams uses up the topic's three numbers again.
+            builder.with_graph(|graph| (0..3).for_each(|_| graph.burn_name()));
+            return KStream::new(&builder, source, false);
+        }
+        builder.with_graph(|graph| graph.add_repartition(&name, None));
         let produced = Produced { key_serde: Arc::clone(&grouped.key_serde), value_serde: Arc::clone(&grouped.value_serde), partitioner: None };
         let consumed = Consumed { key_serde: nullable(grouped.key_serde), value_serde: nullable(grouped.value_serde), extractor: None };
-        stream.through::<K, V, _, _, _, _>(&name, produced, consumed)
+        let partitioned = stream.through::<K, V, _, _, _, _>(&name, produced, consumed);
+        source.set(&builder, partitioned.node);
+        partitioned
     }
 
     /// The table of an aggregation. `step` makes the new aggregate, and the old one as it is sent on, of a record and the

@@ -3,12 +3,13 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::dsl::grouped::repartitioned::SharedSource;
 use crate::dsl::kstream::to::Topic;
 use crate::dsl::ktable::materialized::{Materialization, TableStore};
 use crate::dsl::{Consumed, Grouped, KStream, KTable, Materialized, Produced};
 use crate::error::{BoxError, Error};
 use crate::processor::edge::Receiver;
-use crate::processor::{Outcome, Record};
+use crate::processor::{NonNull, NullableOutcome, Record};
 use crate::serde::{Change, ChangeSerde, I64};
 use crate::topology::{NodeKind, TopicRef};
 
@@ -20,30 +21,40 @@ pub struct KGroupedTable<K, V> {
     changes: KStream<K, Change<V>>,
     name: Arc<str>,
     grouped: Grouped<K, V>,
+    /// The source of the repartition topic, once an aggregation has made it: all aggregations of one grouping share it.
+    source: Rc<SharedSource>,
+}
+
+impl<K: Clone + 'static, V: Clone + 'static> Clone for KGroupedTable<K, V> {
+    fn clone(&self) -> Self {
+        let Self { changes, name, grouped, source } = self;
+        source.fork_with(|builder, source| builder.with_graph(|graph| graph.set_fork::<K, Change<V>>(source, Record::clone)));
+        Self { changes: changes.clone(), name: Arc::clone(name), grouped: grouped.clone(), source: Rc::clone(source) }
+    }
 }
 
 /// The steps of an aggregation.
 struct Steps<K, V, A> {
     /// The aggregate without the old row; asked only when both are there.
-    subtract: Box<dyn Fn(&K, V, A) -> Result<A, BoxError> + Send + Sync>,
+    subtract: Box<dyn Fn(&K, V, A) -> Result<Option<A>, BoxError> + Send + Sync>,
     /// The aggregate, if there is one, with the new row.
-    add: Box<dyn Fn(&K, V, Option<A>) -> Result<A, BoxError> + Send + Sync>,
+    add: Box<dyn Fn(&K, V, Option<A>) -> Result<Option<A>, BoxError> + Send + Sync>,
 }
 
 impl<K: 'static, V: 'static> KGroupedTable<K, V> {
     pub(crate) fn new(changes: KStream<K, Change<V>>, name: Arc<str>, grouped: Grouped<K, V>) -> Self {
-        Self { changes, name, grouped }
+        Self { changes, name, grouped, source: Rc::default() }
     }
 
     /// The number of rows in each group. Kafka Streams: `KGroupedTable.count`.
     pub fn count(self, mut materialized: Materialized<i64>) -> KTable<K, i64> {
         materialized.value_serde.get_or_insert_with(|| Arc::new(I64));
-        let steps = Steps { subtract: Box::new(|_, _, count| Ok(count - 1)), add: Box::new(|_, _, count: Option<i64>| Ok(count.unwrap_or(0) + 1)) };
+        let steps = Steps { subtract: Box::new(|_, _, count| Ok(Some(count - 1))), add: Box::new(|_, _, count: Option<i64>| Ok(Some(count.unwrap_or(0) + 1))) };
         self.aggregate_nodes("KTABLE-AGGREGATE-", steps, materialized)
     }
 
     /// Combines the rows of each group: `adder` adds a row's value, `subtractor` takes one away. The first value is taken as
-    /// it is. Kafka Streams: `KGroupedTable.reduce`.
+    /// it is. Either may return `None`, which deletes. Kafka Streams: `KGroupedTable.reduce`.
     pub fn reduce<R, M, S, N>(
         self,
         adder: impl Fn(V, V) -> R + Send + Sync + 'static,
@@ -52,22 +63,23 @@ impl<K: 'static, V: 'static> KGroupedTable<K, V> {
     ) -> KTable<K, V>
     where
         V: Clone,
-        R: Outcome<V, M>,
-        S: Outcome<V, N>,
+        R: NullableOutcome<V, M>,
+        S: NullableOutcome<V, N>,
     {
         let value_serde = Arc::clone(&self.grouped.value_serde);
         materialized.value_serde.get_or_insert(value_serde);
         let steps = Steps {
-            subtract: Box::new(move |_, value, aggregate| subtractor(aggregate, value).into_result()),
+            subtract: Box::new(move |_, value, aggregate| subtractor(aggregate, value).into_nullable()),
             add: Box::new(move |_, value, aggregate| match aggregate {
-                Some(aggregate) => adder(aggregate, value).into_result(),
-                None => Ok(value),
+                Some(aggregate) => adder(aggregate, value).into_nullable(),
+                None => Ok(Some(value)),
             }),
         };
         self.aggregate_nodes("KTABLE-REDUCE-", steps, materialized)
     }
 
-    /// Aggregates the rows of each group into another type. Kafka Streams: `KGroupedTable.aggregate`.
+    /// Aggregates the rows of each group into another type; `adder` and `subtractor` may return `None`,
+    /// which deletes. Kafka Streams: `KGroupedTable.aggregate`.
     pub fn aggregate<A, R, M, S, N>(
         self,
         initializer: impl Fn() -> A + Send + Sync + 'static,
@@ -77,28 +89,33 @@ impl<K: 'static, V: 'static> KGroupedTable<K, V> {
     ) -> KTable<K, A>
     where
         A: Clone + 'static,
-        R: Outcome<A, M>,
-        S: Outcome<A, N>,
+        R: NullableOutcome<A, M>,
+        S: NullableOutcome<A, N>,
     {
         let steps = Steps {
-            subtract: Box::new(move |key, value, aggregate| subtractor(key, value, aggregate).into_result()),
-            add: Box::new(move |key, value, aggregate| adder(key, value, aggregate.unwrap_or_else(&initializer)).into_result()),
+            subtract: Box::new(move |key, value, aggregate| subtractor(key, value, aggregate).into_nullable()),
+            add: Box::new(move |key, value, aggregate| adder(key, value, aggregate.unwrap_or_else(&initializer)).into_nullable()),
         };
         self.aggregate_nodes("KTABLE-AGGREGATE-", steps, materialized)
     }
 
     fn aggregate_nodes<A: Clone + 'static>(self, prefix: &str, steps: Steps<K, V, A>, materialized: Materialized<A>) -> KTable<K, A> {
-        let Self { changes, name, grouped } = self;
+        let Self { changes, name, grouped, source } = self;
         let builder = changes.builder.clone();
         let (sink_name, source_name) = (builder.new_name("KSTREAM-SINK-"), builder.new_name("KSTREAM-SOURCE-"));
         let node_name = builder.new_name(prefix);
-        builder.with_graph(|graph| graph.add_repartition(&name, None));
-        let topic = TopicRef::Repartition(name);
-        let change_serde = || ChangeSerde::new(Arc::clone(&grouped.value_serde));
-        let produced = Produced { key_serde: Arc::clone(&grouped.key_serde), value_serde: Arc::new(change_serde()), partitioner: None };
-        changes.sink::<K, Change<V>, crate::processor::NonNull, crate::processor::NonNull>(sink_name, Topic::Fixed(topic.clone()), produced);
-        let consumed = Consumed { key_serde: Arc::clone(&grouped.key_serde), value_serde: Arc::new(change_serde()), extractor: None };
-        let source = builder.add_source(source_name, topic, consumed);
+        let shared = source;
+        let source = shared.get().unwrap_or_else(|| {
+            builder.with_graph(|graph| graph.add_repartition(&name, None));
+            let topic = TopicRef::Repartition(name);
+            let change_serde = || ChangeSerde::new(Arc::clone(&grouped.value_serde));
+            let produced = Produced { key_serde: Arc::clone(&grouped.key_serde), value_serde: Arc::new(change_serde()), partitioner: None };
+            changes.sink::<K, Change<V>, NonNull, NonNull>(sink_name, Topic::Fixed(topic.clone()), produced);
+            let consumed = Consumed { key_serde: Arc::clone(&grouped.key_serde), value_serde: Arc::new(change_serde()), extractor: None };
+            let made = builder.add_source(source_name, topic, consumed);
+            shared.set(&builder, made);
+            made
+        });
         let key_serde = Arc::clone(&grouped.key_serde);
         let materialization = Materialization::stored(&builder, Arc::clone(&key_serde), materialized);
         let (steps, of_node) = (Arc::new(steps), Arc::clone(&materialization));
@@ -126,11 +143,11 @@ impl<K: 'static, V: 'static, A: Clone + 'static> Receiver<K, Change<V>> for Tabl
         let mut time = timestamp;
         let mut aggregate = before.clone();
         if let (Some(row), Some(from)) = (old, before.clone()) {
-            aggregate = Some((self.steps.subtract)(&key, row, from).map_err(failed)?);
+            aggregate = (self.steps.subtract)(&key, row, from).map_err(failed)?;
             time = later;
         }
         if let Some(row) = new {
-            aggregate = Some((self.steps.add)(&key, row, aggregate).map_err(failed)?);
+            aggregate = (self.steps.add)(&key, row, aggregate).map_err(failed)?;
             time = later;
         }
         self.table.put(Record { key, value: Change { old: before, new: aggregate }, timestamp: time, headers })

@@ -7,6 +7,7 @@ mod count;
 mod kgrouped_stream;
 mod kgrouped_table;
 mod reduce;
+mod repartitioned;
 
 pub use cogroup::CogroupedKStream;
 pub use kgrouped_stream::KGroupedStream;

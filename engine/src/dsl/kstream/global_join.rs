@@ -33,7 +33,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         MV: 'static,
     {
         let select = move |key: &K, value: &VS| selector(key, value).into_nullable();
-        self.join_global_nodes("KSTREAM-JOIN-", table, false, select, move |value, other: Option<VT>| other.map(|other| joiner(value, other)))
+        self.join_global_nodes(table, false, select, move |value, other: Option<VT>| other.map(|other| joiner(value, other)))
     }
 
     /// All records with a value, joined with the table's value where there is one. Kafka Streams: `KStream.leftJoin` with a
@@ -54,12 +54,11 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         MV: 'static,
     {
         let select = move |key: &K, value: &VS| selector(key, value).into_nullable();
-        self.join_global_nodes("KSTREAM-LEFTJOIN-", table, true, select, move |value, other| Some(joiner(value, other)))
+        self.join_global_nodes(table, true, select, move |value, other| Some(joiner(value, other)))
     }
 
     fn join_global_nodes<VS, KT, VT, VR, MV>(
         self,
-        prefix: &str,
         table: &GlobalKTable<KT, VT>,
         left: bool,
         selector: impl Fn(&K, &VS) -> Result<Option<KT>, BoxError> + Send + Sync + 'static,
@@ -74,7 +73,8 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         MV: 'static,
     {
         let (selector, joiner, store, rekeyed) = (Arc::new(selector), Arc::new(joiner), Arc::clone(&table.store), self.rekeyed);
-        self.then(prefix, rekeyed, move |instance| {
+        // Kafka Streams gives the inner join this name too.
+        self.then("KSTREAM-LEFTJOIN-", rekeyed, move |instance| {
             Ok(Rc::new(GlobalJoinNode {
                 name: instance.name(),
                 left,

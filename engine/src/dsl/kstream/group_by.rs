@@ -41,8 +41,11 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         MV: 'static,
     {
         let select = move |key: &K, value: &V| -> Result<Option<KT>, BoxError> { selector(key, value).into_nullable() };
-        let selected: KStream<Option<KT>, V> = self.select_key_nodes("KSTREAM-KEY-SELECT-", select);
-        KGroupedStream::new(selected.nullable(), name.into(), grouped)
+        let name = name.into();
+        // Kafka Streams uses up a number for the node, named or not.
+        self.builder.with_graph(crate::topology::Graph::burn_name);
+        let selected: KStream<Option<KT>, V> = self.select_key_nodes(Arc::clone(&name), select);
+        KGroupedStream::new(selected.nullable(), name, grouped)
     }
 }
 

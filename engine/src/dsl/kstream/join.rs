@@ -9,7 +9,7 @@ use crate::dsl::ktable::table::ValueGetter;
 use crate::dsl::options::nullable;
 use crate::dsl::{Consumed, Joined, KStream, KTable, Produced};
 use crate::error::Error;
-use crate::processor::edge::{Downstream, Receiver};
+use crate::processor::edge::{Adapter, Downstream, Edge, Receiver};
 use crate::processor::task_context::TaskContext;
 use crate::processor::{Nullable, Record};
 use crate::topology::NodeKind;
@@ -38,7 +38,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         MV: 'static,
     {
         let join = move |_: &Option<KT>, value: VS, other: Option<VT>| other.map(|other| joiner(value, other));
-        let matched: KStream<Option<KT>, VR> = self.nullable().join_nodes("KSTREAM-JOIN-", table, joined, false, join);
+        let matched: KStream<Option<KT>, VR> = self.nullable().join_nodes(table, joined, false, join);
         matched.keyed()
     }
 
@@ -60,7 +60,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         MK: 'static,
         MV: 'static,
     {
-        self.nullable().join_nodes("KSTREAM-LEFTJOIN-", table, joined, true, move |_, value, other| Some(joiner(value, other)))
+        self.nullable().join_nodes(table, joined, true, move |_, value, other| Some(joiner(value, other)))
     }
 }
 
@@ -68,20 +68,14 @@ impl<K: 'static, V: 'static> KStream<Option<K>, V> {
     /// The same stream after an operator that lets no null key pass. No node: the edge converts.
     fn keyed(self) -> KStream<K, V> {
         self.builder.with_graph(|graph| {
-            graph.add_adapter(
-                self.node,
-                Arc::new(|edge| {
-                    let edge = edge.typed::<K, V>()?;
-                    Some(crate::processor::edge::ErasedEdge::new::<Option<K>, V>(Rc::new(KeyedEdge { edge })))
-                }),
-            );
+            graph.add_adapter(self.node, Adapter::new(|edge: Edge<K, V>| -> Edge<Option<K>, V> { Rc::new(KeyedEdge { edge }) }));
         });
         KStream::new(&self.builder, self.node, self.rekeyed)
     }
 }
 
 struct KeyedEdge<K, V> {
-    edge: crate::processor::edge::Edge<K, V>,
+    edge: Edge<K, V>,
 }
 
 impl<K, V> Receiver<Option<K>, V> for KeyedEdge<K, V> {
@@ -97,7 +91,6 @@ impl<K, V> Receiver<Option<K>, V> for KeyedEdge<K, V> {
 impl<K: 'static, V: 'static> KStream<Option<K>, Option<V>> {
     fn join_nodes<VT: Clone + 'static, VR: 'static>(
         self,
-        prefix: &str,
         table: KTable<K, VT>,
         joined: Joined<K, V>,
         left: bool,
@@ -119,7 +112,8 @@ impl<K: 'static, V: 'static> KStream<Option<K>, Option<V>> {
                 self
             }
         };
-        let _ = prefix;
+        // Kafka Streams uses up a number for the node, named or not.
+        builder.with_graph(crate::topology::Graph::burn_name);
         let (joiner, lookup) = (Arc::new(joiner), Arc::clone(&table.table));
         let node = builder.add_node(name, NodeKind::Processor, &[stream.node], move |instance| {
             Ok(Rc::new(StreamTableJoinNode {

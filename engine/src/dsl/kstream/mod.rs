@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use crate::dsl::StreamsBuilder;
 use crate::error::Error;
-use crate::processor::edge::{Edge, ErasedEdge, Receiver};
+use crate::processor::edge::{Adapter, Edge, Receiver};
 use crate::processor::{Nullable, Record};
 use crate::topology::{Instance, NodeId, NodeKind};
 
@@ -49,13 +49,15 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     }
 
     /// The same stream with keys and values as `Option`, as the rules for nulls are written. No node: the edge converts.
-    pub(crate) fn nullable<KT: 'static, VT: 'static, MK: 'static, MV: 'static>(self) -> KStream<Option<KT>, Option<VT>>
+    ///
+    /// Operators that take nulls by rule call it by themselves; call it to bring streams to one type.
+    pub fn nullable<KT: 'static, VT: 'static, MK: 'static, MV: 'static>(self) -> KStream<Option<KT>, Option<VT>>
     where
         K: Nullable<KT, MK>,
         V: Nullable<VT, MV>,
     {
         self.builder.with_graph(|graph| {
-            graph.add_adapter(self.node, Arc::new(|edge| edge.typed().map(|edge| ErasedEdge::new(NullableEdge::<KT, VT, MK, MV>::adapt::<K, V>(edge)))));
+            graph.add_adapter(self.node, Adapter::new(NullableEdge::<KT, VT, MK, MV>::adapt::<K, V>));
         });
         KStream::new(&self.builder, self.node, self.rekeyed)
     }
@@ -68,6 +70,16 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         make: impl Fn(&mut Instance<'_>) -> Result<Rc<R>, Error> + Send + Sync + 'static,
     ) -> KStream<K2, V2> {
         let name = self.builder.new_name(prefix);
+        self.then_named(name, rekeyed, make)
+    }
+
+    /// As [`KStream::then`], under a name that is known.
+    pub(crate) fn then_named<K2: 'static, V2: 'static, R: Receiver<K, V> + 'static>(
+        self,
+        name: Arc<str>,
+        rekeyed: bool,
+        make: impl Fn(&mut Instance<'_>) -> Result<Rc<R>, Error> + Send + Sync + 'static,
+    ) -> KStream<K2, V2> {
         let node = self.builder.add_node(name, NodeKind::Processor, &[self.node], make);
         KStream::new(&self.builder, node, rekeyed)
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::dsl::KStream;
+use crate::dsl::{KStream, Named};
 use crate::processor::ProcessorSupplier;
 use crate::processor::process::ProcessNode;
 use crate::topology::NodeKind;
@@ -12,11 +12,12 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     ///
     /// The supplier makes one processor a task. What it forwards may have any key: a stateful operator below repartitions.
     /// Global stores need no connecting.
-    pub fn process<K2: 'static, V2: 'static, S>(self, name: impl Into<Arc<str>>, supplier: S, stores: &[&str]) -> KStream<K2, V2>
+    pub fn process<K2: 'static, V2: 'static, S>(self, name: impl Into<Named>, supplier: S, stores: &[&str]) -> KStream<K2, V2>
     where
         S: ProcessorSupplier<K, V, K2, V2>,
     {
-        let node = self.builder.add_node(name.into(), NodeKind::Processor, &[self.node], move |instance| {
+        let name = name.into().or_number(&self.builder, "KSTREAM-PROCESSOR-");
+        let node = self.builder.add_node(name, NodeKind::Processor, &[self.node], move |instance| {
             let (name, downstream, connected) = (instance.name(), instance.downstream::<K2, V2>()?, instance.connected());
             ProcessNode::start(&name, supplier.get(), downstream, connected, &instance.task)
         });

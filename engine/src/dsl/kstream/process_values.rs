@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::dsl::KStream;
+use crate::dsl::{KStream, Named};
 use crate::error::BoxError;
 use crate::processor::process::ProcessNode;
 use crate::processor::{FixedKeyProcessor, FixedKeyProcessorContext, FixedKeyProcessorSupplier, Processor, ProcessorContext, Punctuation, Record};
@@ -13,12 +13,13 @@ impl<K: Clone + 'static, V: 'static> KStream<K, V> {
     /// Streams: `KStream.processValues`; there a changed key is refused when it runs, here there is no way to write it.
     ///
     /// Nothing is repartitioned.
-    pub fn process_values<V2: 'static, S>(self, name: impl Into<Arc<str>>, supplier: S, stores: &[&str]) -> KStream<K, V2>
+    pub fn process_values<V2: 'static, S>(self, name: impl Into<Named>, supplier: S, stores: &[&str]) -> KStream<K, V2>
     where
         S: FixedKeyProcessorSupplier<K, V, V2>,
     {
         let rekeyed = self.rekeyed;
-        let node = self.builder.add_node(name.into(), NodeKind::Processor, &[self.node], move |instance| {
+        let name = name.into().or_number(&self.builder, "KSTREAM-PROCESSVALUES-");
+        let node = self.builder.add_node(name, NodeKind::Processor, &[self.node], move |instance| {
             let (name, downstream, connected) = (instance.name(), instance.downstream::<K, V2>()?, instance.connected());
             ProcessNode::start(&name, FixedKey(supplier.get()), downstream, connected, &instance.task)
         });

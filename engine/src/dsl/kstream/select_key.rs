@@ -23,16 +23,17 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         self,
         selector: impl Fn(&K, &V) -> Result<K2, E> + Send + Sync + 'static,
     ) -> KStream<K2, V> {
-        self.select_key_nodes("KSTREAM-KEY-SELECT-", selector)
+        let name = self.builder.new_name("KSTREAM-KEY-SELECT-");
+        self.select_key_nodes(name, selector)
     }
 
     pub(crate) fn select_key_nodes<K2: 'static, E: Into<BoxError> + 'static>(
         self,
-        prefix: &str,
+        name: Arc<str>,
         selector: impl Fn(&K, &V) -> Result<K2, E> + Send + Sync + 'static,
     ) -> KStream<K2, V> {
         let selector = Arc::new(selector);
-        self.then(prefix, true, move |instance| {
+        self.then_named(name, true, move |instance| {
             let name = instance.name();
             let (selector, downstream) = (Arc::clone(&selector), instance.downstream::<K2, V>()?);
             Ok(Rc::new(SelectKeyNode { name, selector, downstream, marker: PhantomData }))

@@ -41,18 +41,31 @@ pub struct BranchedKStream<K, V> {
 impl<K: 'static, V: 'static> BranchedKStream<K, V> {
     /// Adds a branch for the records that no earlier one took and for which the predicate holds. Kafka Streams:
     /// `BranchedKStream.branch`.
-    pub fn branch<R, M>(mut self, predicate: impl Fn(&K, &V) -> R + Send + Sync + 'static) -> Self
+    pub fn branch<R, M>(self, predicate: impl Fn(&K, &V) -> R + Send + Sync + 'static) -> Self
     where
         R: Outcome<bool, M>,
     {
-        let number = self.branches.len() + 1;
-        self.add(number, Some(Arc::new(move |key, value| predicate(key, value).into_result())));
+        let suffix = format!("-{}", self.branches.len() + 1);
+        self.branch_named(&suffix, predicate)
+    }
+
+    /// As [`BranchedKStream::branch`], with `suffix` at the end of the node's name. Kafka Streams: `Branched.as`.
+    pub fn branch_named<R, M>(mut self, suffix: &str, predicate: impl Fn(&K, &V) -> R + Send + Sync + 'static) -> Self
+    where
+        R: Outcome<bool, M>,
+    {
+        self.add(suffix, Some(Arc::new(move |key, value| predicate(key, value).into_result())));
         self
     }
 
     /// Ends the split with a branch for all other records, which is the last of the list. Kafka Streams: `defaultBranch`.
-    pub fn default_branch(mut self) -> Vec<KStream<K, V>> {
-        self.add(0, None);
+    pub fn default_branch(self) -> Vec<KStream<K, V>> {
+        self.default_branch_named("-0")
+    }
+
+    /// As [`BranchedKStream::default_branch`], with `suffix` at the end of the node's name.
+    pub fn default_branch_named(mut self, suffix: &str) -> Vec<KStream<K, V>> {
+        self.add(suffix, None);
         self.branches
     }
 
@@ -61,9 +74,11 @@ impl<K: 'static, V: 'static> BranchedKStream<K, V> {
         self.branches
     }
 
-    fn add(&mut self, number: usize, predicate: Option<Predicate<K, V>>) {
+    fn add(&mut self, suffix: &str, predicate: Option<Predicate<K, V>>) {
+        // Kafka Streams uses up a number for each branch, though its name is the split's.
+        self.builder.with_graph(crate::topology::Graph::burn_name);
         self.predicates.lock().unwrap_or_else(PoisonError::into_inner).push(predicate);
-        let branch = KStream::new(&self.builder, self.node, self.rekeyed).pass_through(format!("{}-{number}", self.name).into());
+        let branch = KStream::new(&self.builder, self.node, self.rekeyed).pass_through(format!("{}{suffix}", self.name).into());
         self.branches.push(branch);
     }
 }

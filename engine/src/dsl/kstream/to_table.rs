@@ -11,8 +11,8 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// Reads the stream as changes of a table. Kafka Streams: `KStream.toTable`.
     ///
     /// A null value deletes its key; a record with a null key is left out and counted as dropped. Repartitions, through
-    /// `<application>-<store>-repartition`, if the key may have changed.
-    pub fn to_table<KT, VT, MK, MV>(self, consumed: Consumed<KT, VT>, mut materialized: Materialized<VT>) -> KTable<KT, VT>
+    /// `<application>-<name>-repartition`, if the key may have changed.
+    pub fn to_table<KT, VT, MK, MV>(self, name: impl Into<Arc<str>>, consumed: Consumed<KT, VT>, materialized: Materialized<VT>) -> KTable<KT, VT>
     where
         K: Nullable<KT, MK>,
         V: Nullable<VT, MV>,
@@ -23,15 +23,17 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     {
         let builder = self.builder.clone();
         let rekeyed = self.rekeyed;
-        let name = builder.new_name("KSTREAM-TOTABLE-");
+        let name = name.into();
+        // Kafka Streams uses up a number for the node, named or not.
+        builder.with_graph(crate::topology::Graph::burn_name);
+        let mut materialized = materialized.or_number(&builder, "KSTREAM-TOTABLE-");
         let Consumed { key_serde, value_serde, .. } = consumed;
         let mut stream = self.nullable::<KT, VT, MK, MV>();
         if rekeyed {
-            let topic = Arc::clone(&materialized.name);
-            builder.with_graph(|graph| graph.add_repartition(&topic, None));
+            builder.with_graph(|graph| graph.add_repartition(&name, None));
             let produced = Produced { key_serde: Arc::clone(&key_serde), value_serde: Arc::clone(&value_serde), partitioner: None };
             let reading = Consumed { key_serde: nullable(Arc::clone(&key_serde)), value_serde: nullable(Arc::clone(&value_serde)), extractor: None };
-            stream = stream.through::<KT, VT, _, _, _, _>(&topic, produced, reading);
+            stream = stream.through::<KT, VT, _, _, _, _>(&name, produced, reading);
         }
         materialized.value_serde.get_or_insert(value_serde);
         let materialization = if materialized.when_needed {

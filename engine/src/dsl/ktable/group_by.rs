@@ -32,13 +32,15 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
     {
         let builder = self.builder.clone();
         self.table.send_old_values(&builder, true);
-        let node_name = builder.new_name("KTABLE-SELECT-");
+        // Kafka Streams uses up a number for the node, named or not.
+        builder.with_graph(crate::topology::Graph::burn_name);
+        let name = name.into();
         let selector = Arc::new(selector);
-        let node = builder.add_node(node_name, NodeKind::Processor, &[self.node], move |instance| {
+        let node = builder.add_node(Arc::clone(&name), NodeKind::Processor, &[self.node], move |instance| {
             let (name, selector) = (instance.name(), Arc::clone(&selector));
             Ok(Rc::new(RepartitionMapNode { name, selector, downstream: instance.downstream::<K2, Change<V2>>()?, marker: PhantomData }))
         });
-        KGroupedTable::new(KStream::new(&builder, node, true), name.into(), grouped)
+        KGroupedTable::new(KStream::new(&builder, node, true), name, grouped)
     }
 }
 

@@ -8,7 +8,7 @@ use straum_state::ValueAndTimestamp;
 use crate::dsl::ktable::derived::{Slot, Upstream};
 use crate::dsl::ktable::materialized::TableStore;
 use crate::dsl::ktable::table::{SharedTable, ValueGetter};
-use crate::dsl::{KTable, StreamsBuilder};
+use crate::dsl::{KTable, Named, StreamsBuilder};
 use crate::error::{BoxError, Error};
 use crate::processor::Record;
 use crate::processor::edge::{Downstream, Receiver};
@@ -32,7 +32,7 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
     /// Each side's change is joined with what the other side holds then; the result's timestamp is the larger of the two.
     /// The tables must be co-partitioned.
     pub fn join<V2: Clone + 'static, VR: Clone + 'static>(self, other: KTable<K, V2>, joiner: impl Fn(V, V2) -> VR + Send + Sync + 'static) -> KTable<K, VR> {
-        self.join_nodes(other, Kind::Inner, Arc::new(move |_, left, right| Ok(left.zip(right).map(|(left, right)| joiner(left, right)))))
+        self.join_nodes(Named::numbered(), other, Kind::Inner, Arc::new(move |_, left, right| Ok(left.zip(right).map(|(left, right)| joiner(left, right)))))
     }
 
     /// The rows of this table, with the other's value where there is one. Kafka Streams: `KTable.leftJoin`.
@@ -41,7 +41,7 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
         other: KTable<K, V2>,
         joiner: impl Fn(V, Option<V2>) -> VR + Send + Sync + 'static,
     ) -> KTable<K, VR> {
-        self.join_nodes(other, Kind::Left, Arc::new(move |_, left, right| Ok(left.map(|left| joiner(left, right)))))
+        self.join_nodes(Named::numbered(), other, Kind::Left, Arc::new(move |_, left, right| Ok(left.map(|left| joiner(left, right)))))
     }
 
     /// The rows of either table. Kafka Streams: `KTable.outerJoin`.
@@ -51,14 +51,53 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
         joiner: impl Fn(Option<V>, Option<V2>) -> VR + Send + Sync + 'static,
     ) -> KTable<K, VR> {
         let joiner = move |_: &K, left: Option<V>, right: Option<V2>| Ok((left.is_some() || right.is_some()).then(|| joiner(left, right)));
-        self.join_nodes(other, Kind::Outer, Arc::new(joiner))
+        self.join_nodes(Named::numbered(), other, Kind::Outer, Arc::new(joiner))
     }
 
-    fn join_nodes<V2: Clone + 'static, VR: Clone + 'static>(self, other: KTable<K, V2>, kind: Kind, joiner: Joiner<K, V, V2, VR>) -> KTable<K, VR> {
+    /// As [`KTable::join`], named, by a joiner that returns `None` for a row that is to be deleted: Kafka Streams' null.
+    pub fn join_nullable<V2: Clone + 'static, VR: Clone + 'static>(
+        self,
+        name: impl Into<Named>,
+        other: KTable<K, V2>,
+        joiner: impl Fn(V, V2) -> Option<VR> + Send + Sync + 'static,
+    ) -> KTable<K, VR> {
+        let joiner = move |_: &K, left: Option<V>, right: Option<V2>| Ok(left.zip(right).and_then(|(left, right)| joiner(left, right)));
+        self.join_nodes(name.into(), other, Kind::Inner, Arc::new(joiner))
+    }
+
+    /// As [`KTable::left_join`], with what [`KTable::join_nullable`] adds.
+    pub fn left_join_nullable<V2: Clone + 'static, VR: Clone + 'static>(
+        self,
+        name: impl Into<Named>,
+        other: KTable<K, V2>,
+        joiner: impl Fn(V, Option<V2>) -> Option<VR> + Send + Sync + 'static,
+    ) -> KTable<K, VR> {
+        let joiner = move |_: &K, left: Option<V>, right: Option<V2>| Ok(left.and_then(|left| joiner(left, right)));
+        self.join_nodes(name.into(), other, Kind::Left, Arc::new(joiner))
+    }
+
+    /// As [`KTable::outer_join`], with what [`KTable::join_nullable`] adds.
+    pub fn outer_join_nullable<V2: Clone + 'static, VR: Clone + 'static>(
+        self,
+        name: impl Into<Named>,
+        other: KTable<K, V2>,
+        joiner: impl Fn(Option<V>, Option<V2>) -> Option<VR> + Send + Sync + 'static,
+    ) -> KTable<K, VR> {
+        let joiner = move |_: &K, left: Option<V>, right: Option<V2>| {
+            Ok(if left.is_some() || right.is_some() { joiner(left, right) } else { None })
+        };
+        self.join_nodes(name.into(), other, Kind::Outer, Arc::new(joiner))
+    }
+
+    fn join_nodes<V2: Clone + 'static, VR: Clone + 'static>(self, name: Named, other: KTable<K, V2>, kind: Kind, joiner: Joiner<K, V, V2, VR>) -> KTable<K, VR> {
         let builder = self.builder.clone();
         // Kafka Streams names the merge first.
         let (merge_name, this_name, other_name) =
             (builder.new_name("KTABLE-MERGE-"), builder.new_name("KTABLE-JOINTHIS-"), builder.new_name("KTABLE-JOINOTHER-"));
+        let (merge_name, this_name, other_name) = match name.into_inner() {
+            Some(name) => (Arc::clone(&name), format!("{name}-join-this").into(), format!("{name}-join-other").into()),
+            None => (merge_name, this_name, other_name),
+        };
         let slot = Slot::new();
         let (left, right) = (Arc::clone(&self.table), Arc::clone(&other.table));
 

@@ -15,22 +15,28 @@ use crate::processor::edge::Receiver;
 use crate::serde::Change;
 use crate::topology::{Instance, NodeId, NodeKind};
 
-type Mapper<K, V, V2> = Arc<dyn Fn(&K, V) -> Result<V2, BoxError> + Send + Sync>;
+type Mapper<K, V, V2> = Arc<dyn Fn(&K, V) -> Result<Option<V2>, BoxError> + Send + Sync>;
 
 impl<K: 'static, V: Clone + 'static> KTable<K, V> {
     /// Makes a new value of every row's value; a deletion stays one. Kafka Streams: `KTable.mapValues`.
     pub fn map_values<V2: Clone + 'static>(self, mapper: impl Fn(V) -> V2 + Send + Sync + 'static) -> KTable<K, V2> {
-        self.map_value_nodes(Arc::new(move |_, value| Ok(mapper(value))))
+        self.map_value_nodes(Arc::new(move |_, value| Ok(Some(mapper(value)))))
     }
 
     /// As [`KTable::map_values`], with the key to read.
     pub fn map_values_with_key<V2: Clone + 'static>(self, mapper: impl Fn(&K, V) -> V2 + Send + Sync + 'static) -> KTable<K, V2> {
-        self.map_value_nodes(Arc::new(move |key, value| Ok(mapper(key, value))))
+        self.map_value_nodes(Arc::new(move |key, value| Ok(Some(mapper(key, value)))))
     }
 
     /// As [`KTable::map_values`], by a mapper that can fail.
     pub fn try_map_values<V2: Clone + 'static, E: Into<BoxError>>(self, mapper: impl Fn(V) -> Result<V2, E> + Send + Sync + 'static) -> KTable<K, V2> {
-        self.map_value_nodes(Arc::new(move |_, value| mapper(value).map_err(Into::into)))
+        self.map_value_nodes(Arc::new(move |_, value| mapper(value).map(Some).map_err(Into::into)))
+    }
+
+    /// As [`KTable::map_values_with_key`], by a mapper that returns `None` for a row that is to be deleted: Kafka Streams'
+    /// null.
+    pub fn map_values_nullable<V2: Clone + 'static>(self, mapper: impl Fn(&K, V) -> Option<V2> + Send + Sync + 'static) -> KTable<K, V2> {
+        self.map_value_nodes(Arc::new(move |key, value| Ok(mapper(key, value))))
     }
 
     fn map_value_nodes<V2: Clone + 'static>(self, mapper: Mapper<K, V, V2>) -> KTable<K, V2> {
@@ -55,7 +61,8 @@ struct TableMapValuesNode<K, V, V2> {
 
 impl<K: 'static, V: 'static, V2: Clone + 'static> TableMapValuesNode<K, V, V2> {
     fn mapped(&self, key: &K, value: Option<V>) -> Result<Option<V2>, Error> {
-        value.map(|value| (self.mapper)(key, value).map_err(|error| Error::processing(error).in_node(&self.name))).transpose()
+        let Some(value) = value else { return Ok(None) };
+        (self.mapper)(key, value).map_err(|error| Error::processing(error).in_node(&self.name))
     }
 }
 
@@ -100,6 +107,6 @@ impl<K, V, V2> ValueGetter<K, V2> for MappedGetter<K, V, V2> {
     fn get(&self, key: &K) -> Result<Option<ValueAndTimestamp<V2>>, Error> {
         let Some(ValueAndTimestamp { value, timestamp }) = self.parent.get(key)? else { return Ok(None) };
         let value = (self.mapper)(key, value).map_err(Error::processing)?;
-        Ok(Some(ValueAndTimestamp { value, timestamp }))
+        Ok(value.map(|value| ValueAndTimestamp { value, timestamp }))
     }
 }

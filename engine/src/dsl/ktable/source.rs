@@ -4,7 +4,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::dsl::ktable::materialized::{Materialization, TableStore};
-use crate::dsl::options::nullable;
 use crate::dsl::{Consumed, KStream, KTable, Materialized, StreamsBuilder};
 use crate::error::Error;
 use crate::processor::Record;
@@ -23,11 +22,13 @@ impl StreamsBuilder {
         consumed: Consumed<K, V>,
         materialized: Materialized<V>,
     ) -> KTable<K, V> {
+        let topic = topic.into();
+        // Kafka Streams numbers the store first.
+        let materialized = materialized.or_number(self, &format!("{topic}-"));
         let source_name = self.new_name("KSTREAM-SOURCE-");
         let name = self.new_name("KTABLE-SOURCE-");
-        let Consumed { key_serde, value_serde, extractor: _ } = consumed;
-        let reading = Consumed { key_serde: nullable(Arc::clone(&key_serde)), value_serde: nullable(Arc::clone(&value_serde)), extractor: None };
-        let source = self.add_source(source_name, TopicRef::External(topic.into()), reading);
+        let (key_serde, value_serde) = (Arc::clone(&consumed.key_serde), Arc::clone(&consumed.value_serde));
+        let source = self.add_source(source_name, TopicRef::External(topic), consumed.nullable());
         let stream = KStream::<Option<K>, Option<V>>::new(self, source, false);
         let mut materialized = materialized;
         materialized.value_serde.get_or_insert(value_serde);
