@@ -1,2 +1,2 @@
-//! Straum.
+//! The command `straum`.
 fn main() {}
