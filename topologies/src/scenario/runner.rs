@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use straum::processor::Headers;
+use straum::runtime::StreamsConfig;
 use straum::serde::{RawBytes, SerdeExt};
 use straum::testing::{TestOutput, TopologyTestDriver};
 
@@ -103,7 +104,9 @@ impl<'a> Run<'a> {
         let topology = definition.build(&case.config).map_err(|error| Problem::new(with_causes(&*error)))?;
         let service = definition.http(&case.config).map_err(|error| Problem::new(with_causes(&*error)))?;
         let mut builder = TopologyTestDriver::builder(&topology).now(case.now.as_millisecond()).configure(|config| {
-            config.application_id = definition.application_id().into();
+            let named = StreamsConfig::new(definition.application_id());
+            config.application_id = named.application_id;
+            config.dead_letter_topic = named.dead_letter_topic;
             definition.configure(config);
         });
         for topic in definition.topics() {
