@@ -1,3 +1,5 @@
 //! Nav systems as Straum topologies.
 
 pub mod datadeling;
+pub mod registry;
+pub mod scenario;

@@ -1,0 +1,120 @@
+//! A topology on the embedded log of a data folder: opened to run, or only to be looked into.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use parking_lot::RwLock;
+use straum::Topology;
+use straum::log::embedded::{EmbeddedLog, EmbeddedOptions};
+use straum::log::{Log, TopicPartition, TopicSpec};
+use straum::runtime::{Clock, State, Streams, StreamsConfig, StreamsOptions};
+use straum_topologies::registry::{HttpService, StoreDefinition, TopologyDefinition};
+
+use super::data_folder::{DataFolder, Occupant};
+
+/// How long opening may take before one is told to wait no more. A large state takes a while.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// A topology on a log.
+pub(super) struct Application {
+    pub(super) definition: Box<dyn TopologyDefinition>,
+    pub(super) topology: Topology,
+    pub(super) log: EmbeddedLog,
+    pub(super) streams: RwLock<Streams>,
+    pub(super) stores: Vec<StoreDefinition>,
+    pub(super) service: Option<Box<dyn HttpService>>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) group: Arc<str>,
+}
+
+/// How an application is opened.
+pub(super) struct Opening {
+    /// Who tells the time.
+    pub(super) clock: Arc<dyn Clock>,
+    /// How many stream threads.
+    pub(super) threads: usize,
+    /// Only to be looked into: nothing is processed.
+    pub(super) paused: bool,
+}
+
+impl Application {
+    /// Opens the folder, makes missing topics, starts and waits until the stores are restored.
+    pub(super) fn open(folder: &DataFolder, occupant: &Occupant, opening: Opening) -> Result<Self> {
+        let definition = super::find(&occupant.topology)?;
+        if let Some(other) = folder.occupant()?
+            && other.topology != occupant.topology
+        {
+            let place = folder.path().display();
+            bail!("{place} is the folder of topology {}, expected {}; choose another with --data DIR", other.topology, occupant.topology);
+        }
+        let topology = definition.build(&occupant.settings).map_err(anyhow::Error::from_boxed)?;
+        folder.occupy(occupant)?;
+        let log = open_log(folder)?;
+        for topic in definition.topics() {
+            if log.partitions(topic.name)?.is_none() {
+                let config: BTreeMap<String, String> = topic.config.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+                log.create_topic(&TopicSpec { name: topic.name.to_owned(), partitions: topic.partitions, config })?;
+            }
+        }
+        let mut config = StreamsConfig::new(definition.application_id());
+        definition.configure(&mut config);
+        config.state_dir = folder.state();
+        config.num_stream_threads = opening.threads.max(1);
+        let group = Arc::clone(&config.application_id);
+        let service = definition.http(&occupant.settings).map_err(anyhow::Error::from_boxed)?;
+        let options = StreamsOptions::default().clock(Arc::clone(&opening.clock));
+        let mut streams = Streams::new(&topology, config, Arc::new(log.clone()), options);
+        if opening.paused {
+            streams.pause();
+        }
+        streams.start()?;
+        let stores = definition.stores();
+        let application = Self { definition, topology, log, streams: RwLock::new(streams), stores, service, clock: opening.clock, group };
+        application.wait_until_restored()?;
+        Ok(application)
+    }
+
+    fn wait_until_restored(&self) -> Result<()> {
+        let start = Instant::now();
+        loop {
+            let streams = self.streams.read();
+            match streams.state() {
+                State::Running => return Ok(()),
+                State::Rebalancing if start.elapsed() < PATIENCE => {}
+                state => bail!("the application is {state:?}, expected Running: {}", streams.errors().join("; ")),
+            }
+            drop(streams);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// How many records of the topics it reads are committed as processed, and how many there are.
+    pub(super) fn progress(&self) -> Result<(u64, u64)> {
+        let (mut done, mut all) = (0, 0);
+        for topic in self.topology.source_topics() {
+            for partition in 0..self.log.partitions(&topic)?.unwrap_or(0) {
+                let partition = TopicPartition::new(Arc::clone(&topic), partition);
+                let (start, _) = self.log.offsets(&partition)?;
+                let end = self.log.last_stable_offset(&partition)?;
+                let committed = self.log.committed(&self.group, std::slice::from_ref(&partition))?;
+                let position = committed.into_iter().flatten().next().map_or(start, |committed| committed.offset);
+                done += u64::try_from(position - start).unwrap_or(0);
+                all += u64::try_from(end - start).unwrap_or(0);
+            }
+        }
+        Ok((done.min(all), all))
+    }
+
+    /// Commits and stops.
+    pub(super) fn close(&self) -> Result<()> {
+        Ok(self.streams.write().close()?)
+    }
+}
+
+/// Opens the log of a folder.
+pub(super) fn open_log(folder: &DataFolder) -> Result<EmbeddedLog> {
+    EmbeddedLog::open(folder.log(), EmbeddedOptions::new())
+        .with_context(|| format!("cannot open the log in {}; is another straum at work there?", folder.path().display()))
+}

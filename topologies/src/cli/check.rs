@@ -1,0 +1,74 @@
+//! `straum check`.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::Result;
+use clap::Args;
+use serde_json::json;
+use straum_topologies::scenario::{self, Scenario, crash};
+
+use super::output;
+use super::{Common, Outcome};
+
+#[derive(Args)]
+#[command(after_help = "Examples:\n  straum check case.yaml\n  straum check --crash-everywhere topologies/scenarios/*/*.yaml\nExit codes: 0 all pass, 1 one fails, 2 one is no scenario.")]
+pub(super) struct Check {
+    /// Scenario files
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Run each again with a crash after every step, before every commit, and inside every record
+    #[arg(long)]
+    crash_everywhere: bool,
+}
+
+impl Check {
+    pub(super) fn run(&self, common: &Common) -> Result<Outcome> {
+        let mut outcome = Outcome::Done;
+        let mut results = Vec::new();
+        let bar = output::progress("checking", self.files.len() as u64);
+        for path in &self.files {
+            let start = Instant::now();
+            let (result, detail) = self.one(path);
+            bar.inc(1);
+            let milliseconds = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+            outcome = match (outcome, result) {
+                (Outcome::NotUnderstood, _) | (_, Outcome::NotUnderstood) => Outcome::NotUnderstood,
+                (Outcome::Failed, _) | (_, Outcome::Failed) => Outcome::Failed,
+                _ => Outcome::Done,
+            };
+            if common.json {
+                let word = match result {
+                    Outcome::Done => "passed",
+                    Outcome::Failed => "failed",
+                    Outcome::NotUnderstood => "invalid",
+                };
+                results.push(json!({ "file": path, "result": word, "detail": detail, "milliseconds": milliseconds }));
+            } else {
+                let word = if result == Outcome::Done { "ok    " } else { "FAILED" };
+                bar.suspend(|| output::line(format_args!("{word} {} {detail} ({milliseconds} ms)", path.display())))?;
+            }
+        }
+        bar.finish_and_clear();
+        if common.json {
+            output::json(&json!(results))?;
+        }
+        Ok(outcome)
+    }
+
+    fn one(&self, path: &std::path::Path) -> (Outcome, String) {
+        let scenario = match Scenario::read(path) {
+            Ok(scenario) => scenario,
+            Err(invalid) => return (Outcome::NotUnderstood, format!("\n{invalid}\n")),
+        };
+        let checked = if self.crash_everywhere {
+            crash::check_everywhere(&scenario).map(|tried| format!("{} runs, {} crashes", tried.runs, tried.crashes))
+        } else {
+            scenario::check(&scenario).map(|()| format!("{} steps", scenario.case.steps.len()))
+        };
+        match checked {
+            Ok(detail) => (Outcome::Done, detail),
+            Err(failure) => (Outcome::Failed, format!("\n{failure}\n")),
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! `straum demo`: real messages through datadeling, what the stores then hold, and five questions answered.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use straum::runtime::{Clock, State};
+use straum_topologies::registry::{Settings, Stores};
+
+use super::application::{Application, Opening};
+use super::data_folder::{DataFolder, Occupant};
+use super::operator::{self, NewRecord, Request};
+use super::questions::QUESTIONS;
+use super::{Common, Outcome, output, run, store, topic};
+
+/// 751 messages of the system's test environment; `data/README.md` says where they are from.
+const MESSAGES: &[u8] = include_bytes!("../../data/avtale-hendelser.jsonl");
+
+/// When the demonstration is: a day after the last message, so that its answers do not depend on the day it is run.
+const TODAY: &str = "2026-02-03T12:00:00+01:00";
+
+/// How long nothing has to happen until everything has.
+const QUIET: Duration = Duration::from_millis(300);
+
+#[derive(Args)]
+#[command(after_help = "The messages are read once: a second start restores its stores and shows that it did.\nWhere: --data DIR, else the cache folder of the user.")]
+pub(super) struct Demo {
+    /// Keep on and answer queries over HTTP, until Ctrl-C
+    #[arg(long)]
+    serve: bool,
+    /// The port of the query API on the loopback interface; 0 takes a free one
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Forget what an earlier demonstration left, and begin anew
+    #[arg(long)]
+    fresh: bool,
+}
+
+/// A clock that starts at a fixed time and runs on.
+struct DemoClock {
+    start: i64,
+    since: Instant,
+}
+
+impl Clock for DemoClock {
+    fn now(&self) -> i64 {
+        self.start + i64::try_from(self.since.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
+}
+
+impl Demo {
+    pub(super) fn run(&self, common: &Common) -> Result<Outcome> {
+        let folder = DataFolder::new(Some(&common.data.clone().unwrap_or_else(folder)));
+        if self.fresh {
+            forget(&folder)?;
+        }
+        let today: Timestamp = TODAY.parse()?;
+        let say = |text: &str| if common.json { Ok(()) } else { output::line(text) };
+        say(&format!("\nStraum: 751 messages about agreements on labour-market measures (tiltak), kept as queryable state in {}", folder.path().display()))?;
+        let clock = Arc::new(DemoClock { start: today.as_millisecond(), since: Instant::now() });
+        let started = Instant::now();
+        let occupant = Occupant { topology: "datadeling".to_owned(), settings: Settings::new() };
+        let application = Arc::new(Application::open(&folder, &occupant, Opening { clock, threads: 1, paused: false })?);
+        let opened = started.elapsed();
+        let before = application.progress()?.1;
+        let feeding = Instant::now();
+        if before == 0 {
+            feed(&application)?;
+        }
+        process(&application)?;
+        let processed = processed(&application);
+        let (read, all) = application.progress()?;
+        let restored = restored(&application);
+        if before == 0 {
+            say(&format!("\nRead {read} messages in {:.1} s.", feeding.elapsed().as_secs_f64()))?;
+        } else {
+            say(&format!("\nStarted again in {:.2} s: the stores were restored, {processed} of the {all} messages re-read.", opened.as_secs_f64()))?;
+            say(&restored_table(&restored))?;
+        }
+        say("\nThe topology, from its topics through its stores:")?;
+        say(&outline(&application))?;
+        let stores = operator::of_stores(&application, &Request::Stores)?;
+        say("\nWhat the state stores hold:")?;
+        say(&store::stores(&stores))?;
+        let answers = self.answers(common, &application, &say)?;
+        if common.json {
+            let restored: Vec<Value> = restored.iter().map(|(task, store, from, records)| json!({ "task": task, "store": store, "from": from, "records": records })).collect();
+            output::json(&json!({
+                "today": today.to_string(), "messages": all, "read": if before == 0 { read } else { 0 }, "processedNow": processed,
+                "restored": restored, "stores": stores, "answers": answers,
+            }))?;
+        }
+        if self.serve {
+            return self.keep_on(application, &folder, common);
+        }
+        application.close()?;
+        say(&further(&folder))?;
+        Ok(Outcome::Done)
+    }
+
+    fn answers(&self, common: &Common, application: &Application, say: &dyn Fn(&str) -> Result<()>) -> Result<Vec<Value>> {
+        let service = application.service.as_ref().context("datadeling has no query API")?;
+        let personal = application.definition.personal();
+        say(&format!("\nFive questions, asked of the query API (today is taken to be {}):", TODAY.get(..10).unwrap_or(TODAY)))?;
+        let mut answers = Vec::new();
+        for (number, question) in (1..).zip(&QUESTIONS) {
+            let answer = service.call(Stores::Application(&application.streams.read()), &question.call(application.clock.now()));
+            let answer = question.read(&answer).map_err(|problem| anyhow::anyhow!("question {number} was not answered: {problem}"))?;
+            let mask = |text: String| if common.show_personal { text } else { personal.mask_text(&text) };
+            let rows = (question.rows)(&answer).into_iter().map(|row| row.into_iter().map(mask).collect());
+            say(&format!("\n{number}. {}", mask(question.words.to_owned())))?;
+            say(&output::table(question.header, rows))?;
+            answers.push(json!({ "question": mask(question.words.to_owned()), "answer": output::masked(common, personal, answer) }));
+        }
+        Ok(answers)
+    }
+
+    fn keep_on(&self, application: Arc<Application>, folder: &DataFolder, common: &Common) -> Result<Outcome> {
+        run::serve(application, folder, self.port, |address| {
+            if common.json {
+                return output::json(&json!({ "listens": format!("http://{address}"), "graphql": format!("http://{address}/graphql") }));
+            }
+            let query = r#"{"query":"{ antall(dato: \"2021-06-15\") { tiltakstype antallAvtaler antallPersoner } }"}"#;
+            output::line(format_args!(
+                "\nThe query API listens until Ctrl-C. Try:\n\n  curl -s http://{address}/graphql -H 'content-type: application/json' \\\n    -d '{query}'\n\nand, in another terminal:\n{}",
+                commands(folder)
+            ))
+        })?;
+        Ok(Outcome::Done)
+    }
+}
+
+/// Where the demonstration keeps its data unless it is told.
+fn folder() -> PathBuf {
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute()).or_else(home);
+    cache.unwrap_or_else(std::env::temp_dir).join("straum").join("demo")
+}
+
+fn forget(folder: &DataFolder) -> Result<()> {
+    // Only what straum made: the folder may be anyone's.
+    for path in [folder.log(), folder.state()] {
+        match std::fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).with_context(|| format!("cannot delete {}", path.display())),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn feed(application: &Application) -> Result<()> {
+    let topic = application.definition.topics().first().context("the topology reads no topic")?.name;
+    let lines = MESSAGES.strip_suffix(b"\n").unwrap_or(MESSAGES).split(|byte| *byte == b'\n');
+    let records = lines.map(|line| NewRecord { key: Value::Null, value: topic::raw(line), timestamp: None, headers: Default::default() });
+    let request = Request::Produce { topic: topic.to_owned(), partition: Some(0), records: records.collect() };
+    operator::of_topics(&application.log, &request, application.clock.now())?;
+    Ok(())
+}
+
+/// Waits until all is processed and through every repartition topic, and shows how far it is.
+fn process(application: &Application) -> Result<()> {
+    let bar = output::progress("messages", application.progress()?.1);
+    let mut quiet_since: Option<Instant> = None;
+    loop {
+        let (done, all) = application.progress()?;
+        bar.set_position(done);
+        let streams = application.streams.read();
+        if streams.state() != State::Running {
+            bail!("the application is {:?}, expected Running: {}", streams.state(), streams.errors().join("; "));
+        }
+        if let Some((task, failing)) = streams.tasks().iter().find_map(|task| Some((task.id, task.failing.clone()?))) {
+            bail!("task {task} fails: {failing}");
+        }
+        if done < all || !streams.is_idle() {
+            quiet_since = None;
+        } else if quiet_since.get_or_insert_with(Instant::now).elapsed() >= QUIET {
+            bar.finish_and_clear();
+            return Ok(());
+        }
+        drop(streams);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Records that were processed since the start from the topics that the topology reads from others.
+fn processed(application: &Application) -> u64 {
+    let first = application.topology.subtopologies().first().map(|subtopology| subtopology.id);
+    let tasks = application.streams.read().tasks();
+    tasks.iter().filter(|task| Some(task.id.subtopology) == first).map(|task| task.processed).sum()
+}
+
+/// By task and store: the first offset read and how many records; stores that were empty and stayed so are left out.
+fn restored(application: &Application) -> Vec<(String, String, i64, u64)> {
+    let restored = application.streams.read().restored();
+    let there = restored.into_iter().filter(|(_, restored)| restored.end > 0);
+    there.map(|(task, restored)| (task.to_string(), restored.store.to_string(), restored.from.unwrap_or(0), restored.records)).collect()
+}
+
+/// A row a store, its tasks together.
+fn restored_table(restored: &[(String, String, i64, u64)]) -> String {
+    let mut stores: Vec<(&str, Vec<String>, u64)> = Vec::new();
+    for (task, store, from, records) in restored {
+        let at = format!("{task}: {from}");
+        match stores.iter_mut().find(|(known, ..)| known == store) {
+            Some((_, places, sum)) => {
+                places.push(at);
+                *sum += records;
+            }
+            None => stores.push((store, vec![at], *records)),
+        }
+    }
+    output::table(&["store", "records restored", "task: from changelog offset"], stores.into_iter().map(|(store, places, records)| vec![store.to_owned(), records.to_string(), places.join(", ")]))
+}
+
+/// The topology in short: a line a sub-topology, its sources, stores and sinks.
+fn outline(application: &Application) -> String {
+    let (mut lines, mut current) = (Vec::new(), (Vec::new(), Vec::new(), Vec::new()));
+    let inside = |line: &str, open: &str| Some(line.split_once(open)?.1.split_once([']', ')'])?.0.to_owned());
+    let mut close = |current: &mut (Vec<String>, Vec<String>, Vec<String>)| {
+        let (sources, stores, sinks): (Vec<String>, Vec<String>, Vec<String>) = std::mem::take(current);
+        if !sources.is_empty() {
+            lines.push(vec![sources.join("\n"), stores.join("\n"), sinks.join("\n")]);
+        }
+    };
+    for line in application.topology.describe().lines() {
+        let kind = line.trim_start();
+        if kind.starts_with("Sub-topology") {
+            close(&mut current);
+        } else if kind.starts_with("Source:") {
+            current.0.extend(inside(line, "topics: ["));
+        } else if kind.starts_with("Processor:") {
+            current.1.extend(inside(line, "stores: [").filter(|stores| !stores.is_empty() && !current.1.contains(stores)));
+        } else if kind.starts_with("Sink:") {
+            current.2.extend(inside(line, "topic: "));
+        }
+    }
+    close(&mut current);
+    output::table(&["reads", "keeps", "writes"], lines)
+}
+
+fn commands(folder: &DataFolder) -> String {
+    let data = folder.path().display();
+    [
+        format!("  straum store list --data {data}"),
+        format!("  straum store range antall --data {data}"),
+        format!("  straum topic tail tiltak-datadeling.statusendring --data {data}"),
+        "  straum describe datadeling --format mermaid".to_owned(),
+    ]
+    .join("\n")
+}
+
+fn further(folder: &DataFolder) -> String {
+    format!(
+        "\nGo on by yourself:\n\n  straum demo                   again: it restores instead of reading again\n  straum demo --serve           the query API stays, with a curl that works\n  straum demo --fresh           from the beginning\n{}\n  straum check topologies/scenarios/count/words.yaml\n\nPersonal ids are masked; --show-personal shows them.",
+        commands(folder)
+    )
+}

@@ -1,0 +1,135 @@
+//! The command line: one file a command, and what they share.
+//!
+//! A command asks the process that runs on the data folder, when there is one, and opens the folder itself when there is none.
+//! Exit codes: 0 done; 1 it failed, or what was asked for is not there; 2 it was not understood.
+
+mod application;
+mod check;
+mod connection;
+mod data_folder;
+mod demo;
+mod describe;
+mod generate;
+mod operator;
+mod output;
+mod questions;
+mod run;
+mod server;
+mod store;
+mod topic;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// What every command has.
+#[derive(Args, Clone, Debug)]
+struct Common {
+    /// The folder of log and state
+    #[arg(long, global = true, value_name = "DIR", env = "STRAUM_DATA")]
+    data: Option<PathBuf>,
+    /// Write JSON, for scripts
+    #[arg(long, global = true)]
+    json: bool,
+    /// Show personal ids; they are masked otherwise
+    #[arg(long, global = true)]
+    show_personal: bool,
+}
+
+#[derive(Parser)]
+#[command(name = "straum", version, about = "Stream processing: topologies that run, and tools to look into them", after_help = EXAMPLES)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  straum demo                                   real messages in, questions answered
+  straum run count &                            a topology of one's own choice
+  straum topic produce words --value foss
+  straum store get words-counted foss
+  straum check topologies/scenarios/*/*.yaml
+
+Exit codes: 0 done, 1 failed or not there, 2 not understood.
+Log lines: set RUST_LOG, for instance RUST_LOG=straum=info.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Feed real messages through datadeling, show what it holds, and answer five questions
+    Demo(demo::Demo),
+    /// Print a topology
+    Describe(describe::Describe),
+    /// Run a topology on the embedded log until Ctrl-C
+    Run(run::Run),
+    /// Look into state stores
+    #[command(subcommand)]
+    Store(store::Store),
+    /// Look into topics, and write to them
+    #[command(subcommand)]
+    Topic(topic::Topic),
+    /// Make up messages for a topology, one a line; the same seed gives the same messages
+    Generate(generate::Generate),
+    /// Check scenario files
+    Check(check::Check),
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Done,
+    /// It failed, or what was asked for is not there; what is to be said has been said.
+    Failed,
+    /// It was not understood; what is to be said has been said.
+    NotUnderstood,
+}
+
+/// Runs the command of this process's arguments.
+pub(crate) fn main() -> ExitCode {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let cli = Cli::parse();
+    let common = &cli.common;
+    let result = match &cli.command {
+        Command::Demo(demo) => demo.run(common),
+        Command::Describe(describe) => describe.run(common),
+        Command::Run(run) => run.run(common),
+        Command::Store(store) => store.run(common),
+        Command::Topic(topic) => topic.run(common),
+        Command::Generate(generate) => generate.run(),
+        Command::Check(check) => check.run(common),
+    };
+    match result {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Failed) => ExitCode::from(1),
+        Ok(Outcome::NotUnderstood) => ExitCode::from(2),
+        // The reader has gone, as `head` does.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>()).any(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+/// The topology of this name.
+fn find(name: &str) -> anyhow::Result<Box<dyn straum_topologies::registry::TopologyDefinition>> {
+    straum_topologies::registry::find(name).map_err(anyhow::Error::from_boxed)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn arguments_fit_together() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,116 @@
+//! The process's own API, on the loopback interface: the operator's questions, and the topology's query API.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use axum::Json;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde_json::{Value, json};
+use straum::runtime;
+use straum_topologies::registry::{Call, Stores};
+
+use super::application::Application;
+use super::data_folder::{DataFolder, Listening};
+use super::operator::{self, Request};
+
+/// The header that an operator's call carries.
+pub(super) const TOKEN: &str = "straum-token";
+
+#[derive(Clone)]
+struct Served {
+    application: Arc<Application>,
+    token: Arc<str>,
+}
+
+/// Serves until the process is told to end; says where once it listens.
+pub(super) async fn serve(application: Arc<Application>, folder: &DataFolder, port: u16, ready: impl FnOnce(SocketAddr) -> Result<()>) -> Result<()> {
+    let token: Arc<str> = uuid::Uuid::new_v4().to_string().into();
+    let served = Served { application, token: Arc::clone(&token) };
+    let router = Router::new()
+        .route("/operator", post(operator).layer(DefaultBodyLimit::max(256 << 20)))
+        .route("/internal/isalive", get(|| async { "alive" }))
+        .route("/internal/isready", get(is_ready))
+        .fallback(query)
+        .with_state(served);
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.with_context(|| format!("cannot listen on port {port}; choose another with --port"))?;
+    let address = listener.local_addr()?;
+    folder.listen(&Listening { port: address.port(), token: token.to_string(), process: std::process::id() })?;
+    let ready = ready(address);
+    let served = if ready.is_ok() { axum::serve(listener, router).with_graceful_shutdown(told_to_end()).await.context("serving") } else { ready };
+    folder.silence();
+    served
+}
+
+/// Ctrl-C, or the signal that a supervisor sends.
+async fn told_to_end() {
+    let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
+        let _ = tokio::signal::ctrl_c().await;
+        return;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+fn answer(status: u16, body: &Value) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, Json(body)).into_response()
+}
+
+async fn is_ready(State(served): State<Served>) -> Response {
+    let state = served.application.streams.read().state();
+    let status = if state == runtime::State::Running { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, format!("{state:?}")).into_response()
+}
+
+async fn operator(State(served): State<Served>, headers: HeaderMap, body: Bytes) -> Response {
+    if headers.get(TOKEN).and_then(|token| token.to_str().ok()) != Some(&*served.token) {
+        return answer(401, &json!({ "error": "the token of process.json is missing" }));
+    }
+    let request: Request = match serde_json::from_slice(&body) {
+        Ok(request) => request,
+        Err(error) => return answer(400, &json!({ "error": error.to_string() })),
+    };
+    let asked = tokio::task::spawn_blocking(move || operator::of_stores(&served.application, &request)).await;
+    match asked {
+        Ok(Ok(value)) => answer(200, &value),
+        Ok(Err(error)) => answer(422, &json!({ "error": format!("{error:#}") })),
+        Err(error) => answer(500, &json!({ "error": error.to_string() })),
+    }
+}
+
+/// The largest body of a query.
+const MOST_BYTES: usize = 64 * 1024;
+
+/// Whatever else is called is the topology's own.
+async fn query(State(served): State<Served>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    if body.len() > MOST_BYTES {
+        return answer(413, &json!({ "errors": [{ "message": "the body is over 64 kB" }] }));
+    }
+    let is_json = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).is_some_and(|kind| kind.starts_with("application/json"));
+    // A page of a browser cannot send JSON here without being asked first.
+    if !body.is_empty() && !is_json {
+        return answer(415, &json!({ "errors": [{ "message": "expected content-type: application/json" }] }));
+    }
+    let Ok(body) = (if body.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&body) }) else {
+        return answer(400, &json!({ "errors": [{ "message": "the body is not JSON" }] }));
+    };
+    let call = Call { method: method.to_string(), path: uri.path().to_owned(), body, now: served.application.clock.now() };
+    let called = tokio::task::spawn_blocking(move || {
+        let application = &served.application;
+        let service = application.service.as_ref()?;
+        Some(service.call(Stores::Application(&application.streams.read()), &call))
+    });
+    match called.await {
+        Ok(Some(called)) => answer(called.status, &called.body),
+        Ok(None) => answer(404, &json!({ "errors": [{ "message": "this topology has no query API" }] })),
+        Err(_) => answer(500, &json!({ "errors": [{ "message": "the query failed" }] })),
+    }
+}

@@ -1,0 +1,127 @@
+//! The declared topologies by name, with all that tools need to run, fill, read and show one without knowing it.
+//!
+//! The `straum` command and the scenario files work on [`TopologyDefinition`]s alone; a domain adds itself to [`all`]. Nothing
+//! here runs anything.
+
+mod count;
+mod personal;
+mod service;
+mod store;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use straum::runtime::StreamsConfig;
+use straum::{BoxError, Topology};
+
+pub use personal::Personal;
+pub use service::{Answer, Call, HttpService};
+pub use store::{Row, Selection, StoreDefinition, Stores, text_of};
+
+/// The settings of a topology, by name.
+pub type Settings = BTreeMap<String, Value>;
+
+/// A record that a generator makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Generated {
+    /// The key.
+    pub key: Option<Vec<u8>>,
+    /// The value; `None` deletes.
+    pub value: Option<Vec<u8>>,
+    /// Milliseconds since the epoch.
+    pub timestamp: i64,
+}
+
+/// What to generate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// The same seed gives the same records.
+    pub seed: u64,
+    /// How many records.
+    pub records: u64,
+}
+
+/// A topic that a topology reads or writes, with what it has when a tool makes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicDefinition {
+    /// Its name.
+    pub name: &'static str,
+    /// How many partitions.
+    pub partitions: u32,
+    /// Settings by Kafka's names.
+    pub config: &'static [(&'static str, &'static str)],
+}
+
+/// A topology that tools can build, run and look into.
+pub trait TopologyDefinition: Send + Sync {
+    /// The name a user types.
+    fn name(&self) -> &'static str;
+
+    /// One line of what it is for.
+    fn about(&self) -> &'static str;
+
+    /// The application id.
+    fn application_id(&self) -> &'static str;
+
+    /// Builds it.
+    ///
+    /// # Errors
+    /// A setting that is not known or not valid, by name; a topology that cannot be built.
+    fn build(&self, settings: &Settings) -> Result<Topology, BoxError>;
+
+    /// Changes what the engine is set to, from its defaults.
+    fn configure(&self, _config: &mut StreamsConfig) {}
+
+    /// The topics it reads and writes: the first is the one that is fed.
+    fn topics(&self) -> Vec<TopicDefinition>;
+
+    /// Its stores, as text and JSON.
+    fn stores(&self) -> Vec<StoreDefinition>;
+
+    /// What is personal in its keys and values.
+    fn personal(&self) -> Personal {
+        Personal::default()
+    }
+
+    /// Records for the first topic, if there is a generator.
+    fn generate(&self, _wish: Wish) -> Option<Box<dyn Iterator<Item = Generated>>> {
+        None
+    }
+
+    /// Its query API, if it has one.
+    ///
+    /// # Errors
+    /// As [`TopologyDefinition::build`].
+    fn http(&self, _settings: &Settings) -> Result<Option<Box<dyn HttpService>>, BoxError> {
+        Ok(None)
+    }
+}
+
+/// All declared topologies.
+#[must_use]
+pub fn all() -> Vec<Box<dyn TopologyDefinition>> {
+    vec![Box::new(count::Count)]
+}
+
+/// The topology of this name.
+///
+/// # Errors
+/// A message with the names that there are.
+pub fn find(name: &str) -> Result<Box<dyn TopologyDefinition>, BoxError> {
+    let mut names = Vec::new();
+    for definition in all() {
+        if definition.name() == name {
+            return Ok(definition);
+        }
+        names.push(definition.name());
+    }
+    Err(format!("no topology {name:?}, expected one of [{}]", names.join(", ")).into())
+}
+
+/// Refuses settings that a topology does not have.
+pub(crate) fn only(settings: &Settings, known: &[&str]) -> Result<(), BoxError> {
+    match settings.keys().find(|name| !known.contains(&name.as_str())) {
+        Some(name) => Err(format!("no setting {name:?}, expected one of [{}]", known.join(", ")).into()),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,34 @@
+//! Scenario files: cases of a topology as YAML, written by those who know the domain, checked without a line of Rust.
+//!
+//! [`Scenario::read`] reads a file, [`check`] runs it on the [driver](straum::testing::TopologyTestDriver) (which is the
+//! production runtime on a log in memory), [`crash::check_everywhere`] runs it again with crashes at every step and inside
+//! every record; the expectations stay the same. What is expected is compared with committed records only.
+//!
+//! ```yaml
+//! topology: count
+//! now: 2026-01-26T08:00:00+01:00
+//! steps:
+//!   - send: { topic: words, value: { text: foss } }
+//!   - expect: { topic: counts, records: [ { key: foss, value: 1 } ] }
+//!   - store: { name: words-counted, key: foss, value: 1 }
+//! ```
+//!
+//! | Module | What |
+//! |---|---|
+//! | [`file`] | the format |
+//! | [`payload`] | keys and values as YAML and as bytes |
+//! | [`matching`] | when what came is what was expected |
+//! | [`failure`] | how a difference reads |
+//! | [`runner`] | one run of a case |
+//! | [`crash`] | the same with crashes |
+
+pub mod crash;
+pub mod failure;
+pub mod file;
+pub mod matching;
+pub mod payload;
+pub mod runner;
+
+pub use failure::Failure;
+pub use file::{Invalid, Scenario};
+pub use runner::check;

@@ -1,0 +1,122 @@
+//! Every scenario file passes, and with crashes everywhere; a wrong expectation fails and says why.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::path::{Path, PathBuf};
+
+use straum_topologies::scenario::{Failure, Scenario, check, crash};
+
+fn files() -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for folder in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")).unwrap() {
+        for file in std::fs::read_dir(folder.unwrap().path()).unwrap() {
+            let path = file.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "yaml") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    assert!(!files.is_empty());
+    files
+}
+
+/// Runs every file, a thread for each of two halves, and gives what failed.
+fn failures(check: impl Fn(&Scenario) -> Result<(), Failure> + Sync) -> Vec<String> {
+    let files = files();
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let work = || {
+        let mut failed = Vec::new();
+        while let Some(path) = files.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
+            match Scenario::read(path) {
+                Err(invalid) => failed.push(invalid.to_string()),
+                Ok(scenario) => failed.extend(check(&scenario).err().map(|failure| failure.to_string())),
+            }
+        }
+        failed
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..2).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+#[test]
+fn every_file_passes() {
+    let failed = failures(check);
+    assert!(failed.is_empty(), "{}", failed.join("\n\n"));
+}
+
+#[test]
+fn every_file_passes_with_a_crash_anywhere() {
+    let failed = failures(|scenario| {
+        let tried = crash::check_everywhere(scenario)?;
+        assert!(tried.runs > 3 && tried.crashes > 0, "{}: {tried:?}", scenario.path.display());
+        Ok(())
+    });
+    assert!(failed.is_empty(), "{}", failed.join("\n\n"));
+}
+
+const HEAD: &str = "topology: count\nnow: 2026-01-26T08:00:00+01:00\nsteps:\n  - send: { topic: words, value: { text: foss } }\n";
+
+fn failure(step: &str) -> String {
+    let scenario = Scenario::parse(Path::new("seeded.yaml"), &format!("{HEAD}  - {step}\n")).unwrap();
+    let failure = check(&scenario).expect_err(step);
+    assert_eq!((failure.step, failure.line), (2, 5), "{failure}");
+    failure.to_string()
+}
+
+#[test]
+fn a_wrong_expectation_fails_and_says_why() {
+    for (step, says) in [
+        ("expect: { topic: counts, records: [ { key: foss, value: 2 } ] }", &["step 2", "-  \"value\": 2", "+  \"value\": 1", "   \"key\": \"foss\""][..]),
+        ("expect: { topic: counts, records: [] }", &["1 records in counts", "+  \"value\": 1"]),
+        ("expect: { topic: counts, match: subset, records: [ { key: elv } ] }", &["-  \"key\": \"elv\"", "+  \"key\": \"foss\""]),
+        ("expect: { topic: counts, match: unordered, records: [ { value: null } ] }", &["-  \"value\": null", "+  \"value\": 1"]),
+        ("expect: { topic: counts, records: [ { key: foss, timestamp: 2026-01-26T07:00:01Z } ] }", &["-  \"timestamp\": \"2026-01-26T07:00:01Z\""]),
+        ("expect: { topic: counts, records: [ { key: foss, headers: { h: v } } ] }", &["-    \"h\": \"v\""]),
+        ("expect: { topic: count, records: [] }", &["no topic \"count\"", "counts"]),
+        ("expect_count: { topic: counts, records: 2 }", &["1 records in counts, expected 2", "foss"]),
+        ("store: { name: words-counted, key: foss, value: 7 }", &["row of foss", "-7", "+1"]),
+        ("store: { name: words-counted, key: foss, absent: true }", &["has a row of foss, expected none"]),
+        ("store: { name: words-counted, key: elv, value: 1 }", &["no row of elv", "[foss]"]),
+        ("store: { name: words-counted, count: 2 }", &["1 rows in store words-counted, expected 2"]),
+        ("store: { name: words, count: 1 }", &["no store \"words\"", "words-counted"]),
+        ("http: { path: /graphql, status: 200 }", &["no query API"]),
+        ("send: { topic: words, value: { hex: f } }", &["pairs of hexadecimal digits"]),
+        ("send: { topic: word, value: 1 }", &["no topic \"word\""]),
+        ("send_file: { topic: words, file: missing.txt }", &["missing.txt cannot be read"]),
+        ("advance: { to: 2026-01-26T07:59:59+01:00 }", &["before the clock's"]),
+    ] {
+        let text = failure(step);
+        for part in says {
+            assert!(text.contains(part), "{step}\n{text}\nmisses {part}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_scenario_is_refused_with_its_line() {
+    for (text, says) in [
+        ("topology: count\nnow: 2026-01-26T08:00:00+01:00\nstep: []\n", &["step", "steps", "3"][..]),
+        (&format!("{HEAD}  - sendd: {{ topic: words }}\n"), &["sendd", "send_file", "5"]),
+        (&format!("{HEAD}  - send: {{ topic: words, vale: 1 }}\n"), &["vale", "value", "5"]),
+        (&format!("{HEAD}  - store: {{ name: s, key: k }}\n"), &["line 5", "expected a key with value"]),
+        (&format!("{HEAD}  - store: {{ name: s, key: k, count: 1 }}\n"), &["line 5", "without a key"]),
+        (&format!("{HEAD}  - send_file: {{ topic: t, file: f, lines: 4-3 }}\n"), &["4-3", "5"]),
+        ("topology: count\nnow: yesterday\nsteps: []\n", &["2", "yesterday"]),
+        ("topology: [\n", &["seeded.yaml"]),
+    ] {
+        let invalid = Scenario::parse(Path::new("seeded.yaml"), text).expect_err(text).to_string();
+        for part in says {
+            assert!(invalid.contains(part), "{text}\n{invalid}\nmisses {part}");
+        }
+    }
+}
+
+#[test]
+fn an_expectation_that_a_crash_breaks_is_found() {
+    // Without a crash the rows come in one commit; the check is that every plan really runs the steps.
+    let text = format!("{HEAD}  - expect: {{ topic: counts, records: [ {{ value: 1 }} ] }}\n  - expect_count: {{ topic: counts, records: 1 }}\n");
+    let scenario = Scenario::parse(Path::new("seeded.yaml"), &text).unwrap();
+    assert_eq!(crash::check_everywhere(&scenario).expect_err("seeded").step, 3);
+}
