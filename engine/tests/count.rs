@@ -84,3 +84,31 @@ fn a_crash_inside_a_record_leaves_nothing_of_it() {
         assert_eq!(driver.store::<String, i64>("counts").unwrap().get(&"a".to_owned()).unwrap(), Some(3), "crash at output {output}");
     }
 }
+
+#[test]
+fn a_log_that_fails_loses_and_doubles_nothing() {
+    use straum::log::LogErrorKind;
+    for kind in [LogErrorKind::Abortable, LogErrorKind::Fatal, LogErrorKind::Fenced, LogErrorKind::Retriable, LogErrorKind::DiskFull] {
+        let late = straum::log::embedded::Acknowledgement::Late;
+        let mut driver = TopologyTestDriver::builder(&count_by_value()).acknowledgement(late).start().unwrap();
+        let mut failed = 0;
+        for round in 0..6 {
+            pipe(&mut driver, &[("a", round), ("b", round)]);
+            if round % 2 == 1 {
+                driver.log().fail_delivery(kind);
+            }
+            // A commit that fails is rolled back; what it held is processed again.
+            let before = driver.recoveries();
+            driver.commit().unwrap();
+            failed += driver.recoveries() - before;
+        }
+        assert!(failed > 0, "no delivery failed: {kind:?}");
+        driver.settle().unwrap();
+        let committed = driver.output("out", Utf8, I64).committed().read_pairs(&driver).unwrap();
+        for key in ["a", "b"] {
+            let counts: Vec<i64> = committed.iter().filter(|(of, _)| of == key).map(|(_, count)| *count).collect();
+            assert_eq!(counts, [1, 2, 3, 4, 5, 6], "{kind:?}");
+        }
+        assert_eq!(driver.store::<String, i64>("counts").unwrap().get(&"a".to_owned()).unwrap(), Some(6), "{kind:?}");
+    }
+}

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use straum_state::{StoreSpec, TaskState};
+use straum_state::{Charge, MemoryPart, StoreSpec, TaskState};
 
 use crate::error::{Error, ErrorKind};
 use crate::log::{
@@ -33,8 +33,11 @@ const RECORDS_A_ROUND: usize = 1000;
 /// Output is handed to the producer when it exceeds this many bytes.
 const OUTPUT_BYTES: usize = 256 * 1024;
 
-/// Uncommitted state that forces an early commit.
-const DIRTY_BYTES: u64 = 64 * 1024 * 1024;
+/// A task's uncommitted state may grow to this share of the memory budget before it forces an early commit.
+const DIRTY_SHARE: u64 = 8;
+
+/// How often, in records, the size of the uncommitted state is looked at.
+const RECORDS_A_LOOK: usize = 64;
 
 pub(crate) struct StreamThread {
     name: Arc<str>,
@@ -56,6 +59,12 @@ pub(crate) struct StreamThread {
     batches: Vec<RecordBatch>,
     restored: Vec<(TaskId, Restored)>,
     commits: u64,
+    /// The producer or the tasks have to be made anew before anything else.
+    broken: bool,
+    /// Recoveries since the last commit.
+    failures: u32,
+    recoveries: u64,
+    queues: Charge,
 }
 
 /// What one round did.
@@ -92,6 +101,7 @@ impl StreamThread {
         let producer = make_producer(&*log, &environment, index, &name)?;
         let consumer = make_consumer(&*log, &environment, &name)?;
         let last_commit = environment.clock.now();
+        let queues = environment.budget.charge(MemoryPart::Queues);
         let mut thread = Self {
             name,
             index,
@@ -111,6 +121,10 @@ impl StreamThread {
             batches: Vec::new(),
             restored: Vec::new(),
             commits: 0,
+            broken: false,
+            failures: 0,
+            recoveries: 0,
+            queues,
         };
         thread.open_tasks()?;
         Ok(thread)
@@ -191,6 +205,11 @@ impl StreamThread {
     fn round(&mut self, wait: Duration) -> Result<Round, Error> {
         let mut round = Round::default();
         let now = self.environment.clock.now();
+        if self.broken {
+            self.renew()?;
+            self.open_tasks()?;
+            self.broken = false;
+        }
         if self.suspended.iter().any(|(id, failing)| !self.tasks.contains_key(id) && failing.may_run(now)) {
             self.open_tasks()?;
         }
@@ -223,6 +242,8 @@ impl StreamThread {
             }
         }
         self.batches = batches;
+        let waiting: usize = self.tasks.values().map(Task::buffered_bytes).sum();
+        self.queues.set(waiting as u64);
         self.back_pressure()?;
         Ok(polled)
     }
@@ -253,6 +274,7 @@ impl StreamThread {
 
     fn process(&mut self, id: TaskId) -> Result<usize, Error> {
         let mut processed = 0;
+        let dirty_limit = self.environment.budget.limit() / DIRTY_SHARE;
         while processed < RECORDS_A_ROUND {
             let now = self.environment.clock.now();
             let Some(task) = self.tasks.get_mut(&id) else { break };
@@ -263,11 +285,12 @@ impl StreamThread {
             processed += 1;
             let stream_time = task.stream_time();
             task.punctuate(PunctuationType::StreamTime, stream_time, now)?;
-            let (requested, dirty) = (task.take_commit_request(), task.dirty_bytes());
+            let requested = task.take_commit_request();
+            let full = processed.is_multiple_of(RECORDS_A_LOOK) && task.dirty_bytes() > dirty_limit;
             if self.environment.collector.output().bytes() > OUTPUT_BYTES {
                 self.send()?;
             }
-            if requested || dirty > DIRTY_BYTES || self.transaction_is_old(now) {
+            if requested || full || self.transaction_is_old(now) {
                 self.commit()?;
             }
         }
@@ -363,6 +386,7 @@ impl StreamThread {
         }
         self.wrote = false;
         self.suspended.retain(|id, _| !self.tasks.contains_key(id));
+        self.failures = 0;
         self.commits += 1;
         Ok(true)
     }
@@ -380,6 +404,9 @@ impl StreamThread {
         self.environment.collector.output().clear();
         self.tasks.clear();
         let open = self.transaction.take().is_some();
+        self.failures += 1;
+        self.recoveries += 1;
+        self.broken = true;
         let (kind, task, log_kind) = (error.kind(), error.task(), error.log_kind());
         if let Some(task) = task
             && matches!(kind, ErrorKind::Processing | ErrorKind::Production | ErrorKind::State)
@@ -400,7 +427,27 @@ impl StreamThread {
             }
             _ => {}
         }
-        self.open_tasks()
+        self.open_tasks()?;
+        self.broken = false;
+        Ok(())
+    }
+
+    pub(crate) const fn recoveries(&self) -> u64 {
+        self.recoveries
+    }
+
+    /// True after a failure that no commit has followed.
+    pub(crate) const fn has_failed(&self) -> bool {
+        self.failures > 0
+    }
+
+    /// How long to wait before the next round, after failures in a row.
+    pub(crate) fn backoff(&self) -> Duration {
+        let config = &self.environment.config;
+        match self.failures {
+            0 => Duration::ZERO,
+            failures => config.retry_backoff.saturating_mul(1 << failures.min(10)).min(config.retry_backoff_max.max(config.retry_backoff)),
+        }
     }
 
     /// A new producer of the same transactional id: what the old one had begun is aborted.

@@ -9,13 +9,13 @@ use std::time::Duration;
 use straum_state::{CacheSizing, MemoryBudget, RecordCache, StateOptions, TaskState};
 
 use crate::error::{Error, ErrorKind};
-use crate::log::Log;
+use crate::log::{Log, LogErrorKind};
 use crate::query::ReadOnlyStore;
 use crate::runtime::collector::Collector;
 use crate::runtime::global::{GlobalHome, GlobalUpdater, GlobalViews};
 use crate::runtime::handlers::ExceptionHandlers;
 use crate::runtime::state_directory::StateDirectory;
-use crate::runtime::stream_thread::{StateOpener, StreamThread};
+use crate::runtime::stream_thread::{Round, StateOpener, StreamThread};
 use crate::runtime::task::TaskEnvironment;
 use crate::runtime::{Clock, Probe, Restored, StreamsConfig, SystemClock, internal_topics};
 use crate::topology::{TaskId, Topology};
@@ -447,7 +447,18 @@ impl ThreadStart {
                 std::thread::sleep(config.poll.max(Duration::from_millis(1)));
                 continue;
             }
-            let round = thread.run_once(config.poll)?;
+            let round = match thread.run_once(config.poll) {
+                Ok(round) => round,
+                // The log may come back, and what is committed is safe meanwhile.
+                Err(error) if error.kind() == ErrorKind::Log && error.log_kind() != Some(LogErrorKind::Corrupt) => {
+                    tracing::warn!(%error, "the log failed and is tried again");
+                    Round::default()
+                }
+                Err(error) => return Err(error),
+            };
+            if thread.has_failed() {
+                std::thread::sleep(thread.backoff());
+            }
             let idle = round.polled == 0 && round.processed == 0 && !round.committed && !thread.has_uncommitted();
             self.shared.report(self.index, &thread, idle);
         }

@@ -202,7 +202,8 @@ impl Task {
         let mut empty = false;
         for index in 0..self.queues.len() {
             let Some(queue) = self.queues.get_mut(index) else { continue };
-            match queue.head() {
+            let head = catch_unwind(AssertUnwindSafe(|| queue.head())).unwrap_or_else(|panic| Err(unreadable(&*panic)));
+            match head {
                 Ok(Head::Ready(timestamp)) => {
                     self.idle.filled(index);
                     if next.is_none_or(|(_, smallest)| timestamp < smallest) {
@@ -265,7 +266,11 @@ impl Task {
         let failure = Failure { error: &error, partition: Some(queue.partition()), record };
         match self.decide(&failure) {
             Decision::Continue => {
-                self.dead_letter(&failure)?;
+                if let Err(error) = self.dead_letter(&failure) {
+                    // Nothing may be lost: without a place for the record the task stays at it.
+                    self.failing.retry(error.in_task(self.id), &self.environment.config, now);
+                    return Ok(Processed::Nothing);
+                }
                 self.failing.succeeded();
                 if let Some(queue) = self.queues.get_mut(index) {
                     queue.accept();
@@ -420,6 +425,11 @@ impl Task {
         }
         Ok(())
     }
+}
+
+/// A serde or a timestamp extractor panicked.
+fn unreadable(panic: &(dyn Any + Send)) -> Error {
+    Error::new(ErrorKind::Deserialization, "cannot read the record").with_source(panicked(panic))
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Error {

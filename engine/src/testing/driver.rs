@@ -12,7 +12,7 @@ use std::time::Duration;
 use straum_state::{CacheSizing, MemoryBudget, RecordCache, Serde, StateOptions, TaskState};
 
 use crate::error::Error;
-use crate::log::embedded::{EmbeddedLog, EmbeddedOptions};
+use crate::log::embedded::{Acknowledgement, EmbeddedLog, EmbeddedOptions};
 use crate::log::{Log, TopicSpec};
 use crate::query::ReadOnlyStore;
 use crate::runtime::collector::{Collector, Crash};
@@ -33,6 +33,7 @@ pub struct DriverBuilder {
     threads: usize,
     state_folder: Option<PathBuf>,
     now: i64,
+    acknowledgement: Acknowledgement,
 }
 
 impl DriverBuilder {
@@ -78,6 +79,14 @@ impl DriverBuilder {
         self
     }
 
+    /// When the log acknowledges what is sent: at once, or at the next flush or commit, where it can also
+    /// [fail](EmbeddedLog::fail_delivery).
+    #[must_use]
+    pub const fn acknowledgement(mut self, acknowledgement: Acknowledgement) -> Self {
+        self.acknowledgement = acknowledgement;
+        self
+    }
+
     /// The wall clock at the start, in milliseconds since the epoch; 0 by default.
     #[must_use]
     pub const fn now(mut self, now: i64) -> Self {
@@ -92,7 +101,7 @@ impl DriverBuilder {
     pub fn start(self) -> Result<TopologyTestDriver, Error> {
         let clock = Arc::new(ManualClock::new(self.now));
         let of_log = Arc::clone(&clock);
-        let log = EmbeddedLog::in_memory(EmbeddedOptions::new().clock(move || of_log.now()))?;
+        let log = EmbeddedLog::in_memory(EmbeddedOptions::new().acknowledgement(self.acknowledgement).clock(move || of_log.now()))?;
         let mut topics = self.partitions.clone();
         for topic in self.topology.source_topics().iter().chain(&self.topology.sink_topics()) {
             topics.entry(topic.to_string()).or_insert(self.default_partitions);
@@ -208,6 +217,7 @@ impl TopologyTestDriver {
             threads: 1,
             state_folder: None,
             now: 0,
+            acknowledgement: Acknowledgement::Immediate,
         }
     }
 
@@ -409,6 +419,12 @@ impl TopologyTestDriver {
             thread.resume_tasks();
         }
         self.run()
+    }
+
+    /// How often the threads have rolled back and started again since the last start.
+    #[must_use]
+    pub fn recoveries(&self) -> u64 {
+        self.threads.iter().map(StreamThread::recoveries).sum()
     }
 
     /// How many records operators have left out by rule, since the last start.
