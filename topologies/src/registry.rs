@@ -11,7 +11,7 @@ mod store;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use straum::runtime::StreamsConfig;
+use straum::runtime::{ExceptionHandlers, StreamsConfig};
 use straum::{BoxError, Topology};
 
 pub use personal::Personal;
@@ -71,6 +71,11 @@ pub trait TopologyDefinition: Send + Sync {
 
     /// Changes what the engine is set to, from its defaults.
     fn configure(&self, _config: &mut StreamsConfig) {}
+
+    /// What becomes of records that fail.
+    fn handlers(&self) -> ExceptionHandlers {
+        ExceptionHandlers::default()
+    }
 
     /// The topics it reads and writes: the first is the one that is fed.
     fn topics(&self) -> Vec<TopicDefinition>;
