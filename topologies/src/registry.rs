@@ -4,6 +4,7 @@
 //! here runs anything.
 
 mod count;
+mod datadeling;
 mod personal;
 mod service;
 mod store;
@@ -105,7 +106,7 @@ pub trait TopologyDefinition: Send + Sync {
 /// All declared topologies.
 #[must_use]
 pub fn all() -> Vec<Box<dyn TopologyDefinition>> {
-    vec![Box::new(count::Count)]
+    vec![Box::new(datadeling::Datadeling), Box::new(count::Count)]
 }
 
 /// The topology of this name.
