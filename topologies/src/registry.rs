@@ -4,6 +4,7 @@
 //! here runs anything.
 
 mod count;
+mod datadeling;
 mod personal;
 mod service;
 mod store;
@@ -11,7 +12,7 @@ mod store;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use straum::runtime::StreamsConfig;
+use straum::runtime::{ExceptionHandlers, StreamsConfig};
 use straum::{BoxError, Topology};
 
 pub use personal::Personal;
@@ -72,6 +73,11 @@ pub trait TopologyDefinition: Send + Sync {
     /// Changes what the engine is set to, from its defaults.
     fn configure(&self, _config: &mut StreamsConfig) {}
 
+    /// What becomes of records that fail.
+    fn handlers(&self) -> ExceptionHandlers {
+        ExceptionHandlers::default()
+    }
+
     /// The topics it reads and writes: the first is the one that is fed.
     fn topics(&self) -> Vec<TopicDefinition>;
 
@@ -100,7 +106,7 @@ pub trait TopologyDefinition: Send + Sync {
 /// All declared topologies.
 #[must_use]
 pub fn all() -> Vec<Box<dyn TopologyDefinition>> {
-    vec![Box::new(count::Count)]
+    vec![Box::new(datadeling::Datadeling), Box::new(count::Count)]
 }
 
 /// The topology of this name.

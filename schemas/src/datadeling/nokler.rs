@@ -46,13 +46,19 @@ impl PersonNokkel {
     /// Prefix of every key of one person.
     #[must_use]
     pub fn prefiks(deltaker_fnr: &str) -> Vec<u8> {
-        prefiks(deltaker_fnr)
+        prefiks(deltaker_fnr).into_bytes()
+    }
+
+    /// The key as text.
+    #[must_use]
+    pub fn tekst(deltaker_fnr: &str, avtale_id: AvtaleId) -> String {
+        med_id(prefiks(deltaker_fnr), avtale_id)
     }
 
     /// The key as bytes.
     #[must_use]
     pub fn bytes(deltaker_fnr: &str, avtale_id: AvtaleId) -> Vec<u8> {
-        med_id(prefiks(deltaker_fnr), avtale_id)
+        Self::tekst(deltaker_fnr, avtale_id).into_bytes()
     }
 
     /// Reads the key from bytes.
@@ -69,13 +75,19 @@ impl BedriftNokkel {
     /// Prefix of every key of one employer.
     #[must_use]
     pub fn prefiks(bedrift_nr: &str) -> Vec<u8> {
-        prefiks(bedrift_nr)
+        prefiks(bedrift_nr).into_bytes()
+    }
+
+    /// The key as text.
+    #[must_use]
+    pub fn tekst(bedrift_nr: &str, avtale_id: AvtaleId) -> String {
+        med_id(prefiks(bedrift_nr), avtale_id)
     }
 
     /// The key as bytes.
     #[must_use]
     pub fn bytes(bedrift_nr: &str, avtale_id: AvtaleId) -> Vec<u8> {
-        med_id(prefiks(bedrift_nr), avtale_id)
+        Self::tekst(bedrift_nr, avtale_id).into_bytes()
     }
 
     /// Reads the key from bytes.
@@ -92,16 +104,26 @@ impl OvergangNokkel {
     /// The first key after every key of `dato`: the exclusive end of a scan of what is due by that date.
     #[must_use]
     pub fn etter(dato: Date) -> Vec<u8> {
+        Self::tekst_etter(dato).into_bytes()
+    }
+
+    /// As [`OvergangNokkel::etter`], as text.
+    #[must_use]
+    pub fn tekst_etter(dato: Date) -> String {
         // '0' follows '/' in ASCII.
-        let mut ut = dato.to_string().into_bytes();
-        ut.push(b'/' + 1);
-        ut
+        format!("{dato}0")
+    }
+
+    /// The key as text.
+    #[must_use]
+    pub fn tekst(&self) -> String {
+        med_id(prefiks(&self.dato.to_string()), self.avtale_id)
     }
 
     /// The key as bytes.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
-        med_id(prefiks(&self.dato.to_string()), self.avtale_id)
+        self.tekst().into_bytes()
     }
 
     /// Reads the key from bytes.
@@ -115,22 +137,22 @@ impl OvergangNokkel {
     }
 }
 
-fn prefiks(del: &str) -> Vec<u8> {
-    let mut ut = Vec::with_capacity(del.len() + 40);
-    for byte in del.bytes() {
-        match byte {
-            b'~' => ut.extend_from_slice(b"~0"),
-            b'/' => ut.extend_from_slice(b"~1"),
-            annen => ut.push(annen),
+fn prefiks(del: &str) -> String {
+    let mut ut = String::with_capacity(del.len() + 40);
+    for tegn in del.chars() {
+        match tegn {
+            '~' => ut.push_str("~0"),
+            '/' => ut.push_str("~1"),
+            annet => ut.push(annet),
         }
     }
-    ut.push(b'/');
+    ut.push('/');
     ut
 }
 
-fn med_id(mut prefiks: Vec<u8>, avtale_id: AvtaleId) -> Vec<u8> {
+fn med_id(mut prefiks: String, avtale_id: AvtaleId) -> String {
     let mut tekst = [0; uuid::fmt::Hyphenated::LENGTH];
-    prefiks.extend_from_slice(avtale_id.0.as_hyphenated().encode_lower(&mut tekst).as_bytes());
+    prefiks.push_str(avtale_id.0.as_hyphenated().encode_lower(&mut tekst));
     prefiks
 }
 

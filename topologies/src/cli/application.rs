@@ -64,7 +64,7 @@ impl Application {
         config.num_stream_threads = opening.threads.max(1);
         let group = Arc::clone(&config.application_id);
         let service = definition.http(&occupant.settings).map_err(anyhow::Error::from_boxed)?;
-        let options = StreamsOptions::default().clock(Arc::clone(&opening.clock));
+        let options = StreamsOptions::default().handlers(definition.handlers()).clock(Arc::clone(&opening.clock));
         let mut streams = Streams::new(&topology, config, Arc::new(log.clone()), options);
         if opening.paused {
             streams.pause();

@@ -45,8 +45,12 @@ impl Check {
                 };
                 results.push(json!({ "file": path, "result": word, "detail": detail, "milliseconds": milliseconds }));
             } else {
-                let word = if result == Outcome::Done { "ok    " } else { "FAILED" };
-                bar.suspend(|| output::line(format_args!("{word} {} {detail} ({milliseconds} ms)", path.display())))?;
+                let text = match result {
+                    Outcome::Done => format!("ok      {} ({detail}, {milliseconds} ms)", path.display()),
+                    Outcome::Failed => format!("FAILED  {detail}\n"),
+                    Outcome::NotUnderstood => format!("INVALID {}: {detail}\n", path.display()),
+                };
+                bar.suspend(|| output::line(text))?;
             }
         }
         bar.finish_and_clear();
@@ -59,7 +63,7 @@ impl Check {
     fn one(&self, path: &std::path::Path) -> (Outcome, String) {
         let scenario = match Scenario::read(path) {
             Ok(scenario) => scenario,
-            Err(invalid) => return (Outcome::NotUnderstood, format!("\n{invalid}\n")),
+            Err(invalid) => return (Outcome::NotUnderstood, invalid.message),
         };
         let checked = if self.crash_everywhere {
             crash::check_everywhere(&scenario).map(|tried| format!("{} runs, {} crashes", tried.runs, tried.crashes))
@@ -68,7 +72,7 @@ impl Check {
         };
         match checked {
             Ok(detail) => (Outcome::Done, detail),
-            Err(failure) => (Outcome::Failed, format!("\n{failure}\n")),
+            Err(failure) => (Outcome::Failed, failure.to_string()),
         }
     }
 }

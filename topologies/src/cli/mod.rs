@@ -89,9 +89,12 @@ enum Outcome {
 
 /// Runs the command of this process's arguments.
 pub(crate) fn main() -> ExitCode {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let cli = Cli::parse();
+    // A scenario may be about records that fail: that they do is no news.
+    let default = if matches!(cli.command, Command::Check(_)) { "error" } else { "warn" };
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| default.into());
+    let colour = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_writer(std::io::stderr).init();
     let common = &cli.common;
     let result = match &cli.command {
         Command::Demo(demo) => demo.run(common),

@@ -14,7 +14,7 @@ use super::Common;
 /// A table as wide as the terminal.
 pub(super) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_header(header.to_vec());
+    table.load_style(comfy_table::presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic).set_header(header.to_vec());
     if !std::io::stdout().is_terminal() {
         // Without a terminal lines are not broken.
         table.set_content_arrangement(ContentArrangement::Disabled);

@@ -1,8 +1,8 @@
 //! Datadeling: projections of agreements about labour-market measures, for those who ask whether a person is on one,
 //! which, how many, how long, and who is at an employer.
 //!
-//! The modules here are the domain itself, pure functions in the order a message meets them, with no store, clock,
-//! topic or engine in them:
+//! Most modules are the domain itself, pure functions in the order a message meets them, with no store, clock,
+//! topic or engine in them; [`topologi`] puts them on the engine, [`lager`] and [`graphql`] answer from its stores:
 //!
 //! | Module | Question |
 //! |---|---|
@@ -20,8 +20,12 @@
 pub mod antall;
 pub mod dekod;
 pub mod generator;
+pub mod graphql;
+
 pub mod kjente;
 pub mod kvalitet;
+pub mod lager;
+
 mod melding;
 pub mod projeksjon;
 pub mod rekkefolge;
@@ -29,3 +33,4 @@ pub mod sporring;
 pub mod status;
 pub mod tellere;
 pub mod tid;
+pub mod topologi;

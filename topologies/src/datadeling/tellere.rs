@@ -1,4 +1,9 @@
-//! What may be counted for one message, as a set of bits: no allocation, no look-up by name.
+//! What may be counted for one message, as a set of bits: no allocation, no look-up by name; and the sums over all messages,
+//! kept in a store so that they are as exact as the rows.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A count that one message may raise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,10 +45,12 @@ pub enum Teller {
     Versjonshull,
     /// A re-sent state had another status.
     PatchEndretStatus,
+    /// Skipped: a record of the re-drive topic that is not a message to the table.
+    UgyldigGjenkjoring,
 }
 
 impl Teller {
-    const ALLE: [Self; 18] = [
+    const ALLE: [Self; 19] = [
         Self::GodtattForste,
         Self::GodtattNyere,
         Self::GodtattLik,
@@ -62,6 +69,7 @@ impl Teller {
         Self::UlovligStatussteg,
         Self::Versjonshull,
         Self::PatchEndretStatus,
+        Self::UgyldigGjenkjoring,
     ];
 
     /// Every count there is.
@@ -89,6 +97,7 @@ impl Teller {
             Self::UlovligStatussteg => "ulovlig_statussteg",
             Self::Versjonshull => "versjonshull",
             Self::PatchEndretStatus => "patch_endret_status",
+            Self::UgyldigGjenkjoring => "ugyldig_gjenkjoring",
         }
     }
 }
@@ -127,6 +136,51 @@ impl Tellere {
     }
 }
 
+/// Sums of counts. Written as numbers by name; zeros are not written, and names no longer known are forgotten.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Telling([u64; Teller::ANTALL]);
+
+impl Telling {
+    /// Adds the counts of one message.
+    pub fn legg_til(&mut self, tellere: Tellere) {
+        for teller in tellere.iter() {
+            if let Some(sum) = self.0.get_mut(teller as usize) {
+                *sum += 1;
+            }
+        }
+    }
+
+    /// Adds other sums.
+    pub fn legg_sammen(&mut self, andre: &Self) {
+        for (sum, annen) in self.0.iter_mut().zip(andre.0) {
+            *sum += annen;
+        }
+    }
+
+    /// The sum of a count.
+    #[must_use]
+    pub fn hent(&self, teller: Teller) -> u64 {
+        self.0.get(teller as usize).copied().unwrap_or_default()
+    }
+}
+
+impl Serialize for Telling {
+    fn serialize<S: Serializer>(&self, ut: S) -> Result<S::Ok, S::Error> {
+        ut.collect_map(Teller::ALLE.iter().map(|teller| (teller.navn(), self.hent(*teller))).filter(|(_, sum)| *sum > 0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Telling {
+    fn deserialize<D: Deserializer<'de>>(inn: D) -> Result<Self, D::Error> {
+        let etter_navn = BTreeMap::<String, u64>::deserialize(inn)?;
+        let mut telling = Self::default();
+        for (teller, sum) in Teller::ALLE.iter().zip(&mut telling.0) {
+            *sum = etter_navn.get(teller.navn()).copied().unwrap_or_default();
+        }
+        Ok(telling)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,5 +192,15 @@ mod tests {
             let satt = Tellere::default().med(teller);
             assert_eq!(satt.iter().collect::<Vec<_>>(), [teller]);
         }
+    }
+
+    #[test]
+    fn sums_are_written_by_name() -> Result<(), serde_json::Error> {
+        let mut telling = Telling::default();
+        telling.legg_til(Tellere::default().med(Teller::Gammel).med(Teller::UgyldigGjenkjoring));
+        let tekst = serde_json::to_string(&telling)?;
+        assert_eq!(tekst, r#"{"gammel":1,"ugyldig_gjenkjoring":1}"#);
+        assert_eq!(serde_json::from_str::<Telling>(&tekst)?, telling);
+        Ok(())
     }
 }

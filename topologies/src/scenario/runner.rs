@@ -103,7 +103,7 @@ impl<'a> Run<'a> {
         let definition = registry::find(&case.topology).map_err(|error| Problem::new(error.to_string()))?;
         let topology = definition.build(&case.config).map_err(|error| Problem::new(with_causes(&*error)))?;
         let service = definition.http(&case.config).map_err(|error| Problem::new(with_causes(&*error)))?;
-        let mut builder = TopologyTestDriver::builder(&topology).now(case.now.as_millisecond()).configure(|config| {
+        let mut builder = TopologyTestDriver::builder(&topology).now(case.now.as_millisecond()).handlers(definition.handlers()).configure(|config| {
             let named = StreamsConfig::new(definition.application_id());
             config.application_id = named.application_id;
             config.dead_letter_topic = named.dead_letter_topic;

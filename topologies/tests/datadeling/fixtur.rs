@@ -14,7 +14,7 @@ use Tiltakstype::{
     Arbeidstrening, Inkluderingstilskudd, Mentor, MidlertidigLonnstilskudd, Sommerjobb, VarigLonnstilskudd,
 };
 
-const HENDELSER: &str = include_str!("../../data/avtale-hendelser.jsonl");
+pub(crate) const HENDELSER: &str = include_str!("../../data/avtale-hendelser.jsonl");
 
 static LEST: LazyLock<Modell> = LazyLock::new(|| lest("2026-02-03T12:00:00Z"));
 

@@ -7,3 +7,5 @@ mod enkeltmeldinger;
 mod fixtur;
 mod generert;
 mod modell;
+mod motor;
+mod paa_motoren;

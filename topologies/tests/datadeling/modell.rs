@@ -19,6 +19,9 @@ use straum_topologies::datadeling::status::Overgangsdatoer;
 use straum_topologies::datadeling::tellere::Teller;
 use straum_topologies::datadeling::{antall, projeksjon, tid};
 
+/// As the topology's settings name it.
+const KILDE: &str = "arbeidsgiver.tiltak-avtale-hendelse-compact";
+
 pub(crate) struct Modell {
     dekoder: Dekoder,
     kjente: Arc<Kjente>,
@@ -68,7 +71,7 @@ impl Modell {
     pub(crate) fn med_kjente(naa: &str, kjente: Kjente) -> Self {
         let kjente = Arc::new(kjente);
         Self {
-            dekoder: Dekoder::ny("kilde", Arc::clone(&kjente)),
+            dekoder: Dekoder::ny(KILDE, Arc::clone(&kjente)),
             kjente,
             naa: tid::les_instant(naa).unwrap(),
             avtale: BTreeMap::new(),
@@ -119,7 +122,7 @@ impl Modell {
 
     pub(crate) fn start_igjen_med(&mut self, kjente: Kjente) {
         self.kjente = Arc::new(kjente);
-        self.dekoder = Dekoder::ny("kilde", Arc::clone(&self.kjente));
+        self.dekoder = Dekoder::ny(KILDE, Arc::clone(&self.kjente));
         let kjente = Arc::clone(&self.kjente);
         let om = Omstendighet { kjente: &kjente, idag: self.idag() };
         for (avtale_id, parkert) in self.parkert.clone() {

@@ -13,6 +13,6 @@ mod varighet;
 pub use feil::{Sporringsfeil, Sporringskode};
 pub use filter::AvtaleFilter;
 pub use oversikt::{Antall, BedriftPaaDato, PaaTiltak, StatusAntall, antall, bedrift_paa_dato, paa_tiltak, statusfordeling};
-pub use side::{MAKS_ANTALL, MAKS_RADER, Side, Sortering, side};
+pub use side::{MAKS_ANTALL, MAKS_RADER, Side, Sidesamler, Sortering, side};
 pub use treff::{PersonRader, Treff, person_rader};
 pub use varighet::{Segment, Varighet, VarighetType, Vindu, varighet};

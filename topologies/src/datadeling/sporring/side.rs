@@ -71,7 +71,65 @@ pub struct Side {
     pub neste: Option<String>,
 }
 
-/// Sorts and pages a list. Holds no more rows than are returned, however many are given.
+/// Sorts and pages a list row by row. Holds no more rows than are returned, however many are given.
+pub struct Sidesamler {
+    antall: Option<i32>,
+    plass: usize,
+    etter: Option<Sortering>,
+    antall_totalt: usize,
+    flere: bool,
+    beholdt: BinaryHeap<Ordnet>,
+}
+
+impl Sidesamler {
+    /// A page of at most `antall` rows, those after the cursor `etter`.
+    ///
+    /// # Errors
+    /// `UGYLDIG_ARGUMENT` when `antall` is not 1–1000 or `etter` is not a cursor.
+    pub fn ny(antall: Option<i32>, etter: Option<&str>) -> Result<Self, Sporringsfeil> {
+        let plass = match antall {
+            None => MAKS_RADER,
+            Some(antall @ 1..=MAKS_ANTALL) => usize::try_from(antall).unwrap_or(MAKS_RADER),
+            Some(annet) => {
+                return Err(Sporringsfeil::ugyldig(format!("argument antall is {annet}, expected 1 to {MAKS_ANTALL}")));
+            }
+        };
+        let etter = etter.map(Sortering::fra_peker).transpose()?;
+        Ok(Self { antall, plass, etter, antall_totalt: 0, flere: false, beholdt: BinaryHeap::new() })
+    }
+
+    /// Takes a row of the list, in any order.
+    pub fn ta(&mut self, treff: Treff) {
+        self.antall_totalt += 1;
+        let sortering = Sortering::av(&treff.rad);
+        if self.etter.is_some_and(|etter| sortering <= etter) {
+            return;
+        }
+        self.beholdt.push(Ordnet { sortering, treff });
+        if self.beholdt.len() > self.plass {
+            self.beholdt.pop();
+            self.flere = true;
+        }
+    }
+
+    /// The page.
+    ///
+    /// # Errors
+    /// `FOR_STORT_RESULTAT` when `antall` is not given and more than 10 000 rows follow.
+    pub fn ferdig(self) -> Result<Side, Sporringsfeil> {
+        if self.flere && self.antall.is_none() {
+            return Err(Sporringsfeil::for_stort(format!(
+                "more than {MAKS_RADER} rows, expected argument antall with at most {MAKS_ANTALL}"
+            )));
+        }
+        let ordnet = self.beholdt.into_sorted_vec();
+        let neste = ordnet.last().filter(|_| self.flere).map(|siste| siste.sortering.peker());
+        let elementer = ordnet.into_iter().map(|ordnet| ordnet.treff).collect();
+        Ok(Side { elementer, antall_totalt: self.antall_totalt, neste })
+    }
+}
+
+/// Sorts and pages a list. See [`Sidesamler`].
 ///
 /// # Errors
 /// `UGYLDIG_ARGUMENT` when `antall` is not 1–1000 or `etter` is not a cursor; `FOR_STORT_RESULTAT` when `antall` is not given
@@ -81,37 +139,11 @@ pub fn side(
     antall: Option<i32>,
     etter: Option<&str>,
 ) -> Result<Side, Sporringsfeil> {
-    let plass = match antall {
-        None => MAKS_RADER,
-        Some(antall @ 1..=MAKS_ANTALL) => usize::try_from(antall).unwrap_or(MAKS_RADER),
-        Some(annet) => {
-            return Err(Sporringsfeil::ugyldig(format!("argument antall is {annet}, expected 1 to {MAKS_ANTALL}")));
-        }
-    };
-    let etter = etter.map(Sortering::fra_peker).transpose()?;
-    let mut antall_totalt = 0;
-    let mut flere = false;
-    let mut beholdt: BinaryHeap<Ordnet> = BinaryHeap::new();
+    let mut samler = Sidesamler::ny(antall, etter)?;
     for ett in treff {
-        antall_totalt += 1;
-        let sortering = Sortering::av(&ett.rad);
-        if etter.is_some_and(|etter| sortering <= etter) {
-            continue;
-        }
-        beholdt.push(Ordnet { sortering, treff: ett });
-        if beholdt.len() > plass {
-            beholdt.pop();
-            flere = true;
-        }
+        samler.ta(ett);
     }
-    if flere && antall.is_none() {
-        return Err(Sporringsfeil::for_stort(format!(
-            "more than {MAKS_RADER} rows, expected argument antall with at most {MAKS_ANTALL}"
-        )));
-    }
-    let ordnet = beholdt.into_sorted_vec();
-    let neste = ordnet.last().filter(|_| flere).map(|siste| siste.sortering.peker());
-    Ok(Side { elementer: ordnet.into_iter().map(|ordnet| ordnet.treff).collect(), antall_totalt, neste })
+    samler.ferdig()
 }
 
 struct Ordnet {

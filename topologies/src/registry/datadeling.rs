@@ -1,0 +1,109 @@
+//! `datadeling`: projections of agreements about labour-market measures.
+
+use serde_json::Value;
+use straum::runtime::{ExceptionHandlers, StreamsConfig};
+use straum::{BoxError, Topology};
+use straum_schemas::datadeling::{AntallRad, AvtaleNrRad, AvtaleOppforing, Identsett, Parkert, Tilstand};
+
+use super::{Generated, Personal, Settings, StoreDefinition, TopicDefinition, TopologyDefinition, Wish, only};
+use crate::datadeling::generator::{Generator, Innstillinger as Generatorvalg};
+use crate::datadeling::tellere::Telling;
+use crate::datadeling::topologi::{self, Innstillinger, lagernavn};
+
+const COMPACT: &[(&str, &str)] = &[("cleanup.policy", "compact")];
+
+/// The main job: see [`crate::datadeling`].
+pub(super) struct Datadeling;
+
+/// The settings of a run, from their names.
+pub(super) fn innstillinger(settings: &Settings) -> Result<Innstillinger, BoxError> {
+    only(settings, &["epoke", "gravstein.dager", "partisjoner.avtale", "partisjoner.projeksjon"])?;
+    let mut innstillinger = Innstillinger::default();
+    let number = |name: &str, value: &Value| {
+        let number = value.as_u64().and_then(|number| u32::try_from(number).ok()).filter(|number| *number > 0);
+        number.ok_or_else(|| format!("setting {name} is {value}, expected a positive number"))
+    };
+    for (name, value) in settings {
+        let number = number(name, value)?;
+        match name.as_str() {
+            "epoke" => innstillinger.epoke = i32::try_from(number)?,
+            "gravstein.dager" => innstillinger.gravstein_dager = number,
+            "partisjoner.avtale" => innstillinger.partisjoner_avtale = number,
+            _ => innstillinger.partisjoner_projeksjon = number,
+        }
+    }
+    Ok(innstillinger)
+}
+
+impl TopologyDefinition for Datadeling {
+    fn name(&self) -> &'static str {
+        "datadeling"
+    }
+
+    fn about(&self) -> &'static str {
+        "agreements on labour-market measures, by person, employer, number and kind"
+    }
+
+    fn application_id(&self) -> &'static str {
+        "tiltak-datadeling"
+    }
+
+    fn build(&self, settings: &Settings) -> Result<Topology, BoxError> {
+        Ok(topologi::topologi(&innstillinger(settings)?)?)
+    }
+
+    fn configure(&self, config: &mut StreamsConfig) {
+        topologi::still_inn(config);
+    }
+
+    fn handlers(&self) -> ExceptionHandlers {
+        topologi::feilhandterere()
+    }
+
+    fn topics(&self) -> Vec<TopicDefinition> {
+        let topic = |name, config| TopicDefinition { name, partitions: 1, config };
+        vec![
+            topic("arbeidsgiver.tiltak-avtale-hendelse-compact", COMPACT),
+            topic("tiltak-datadeling.gjenkjoring", &[]),
+            topic("tiltak-datadeling.identer", COMPACT),
+            topic("tiltak-datadeling.statusendring", &[("retention.ms", "2592000000")]),
+            topic("tiltak-datadeling.dlq", &[("retention.ms", "7776000000")]),
+        ]
+    }
+
+    fn stores(&self) -> Vec<StoreDefinition> {
+        fn text(text: &str) -> Option<String> {
+            Some(text.to_owned())
+        }
+        vec![
+            StoreDefinition::json::<String, AvtaleOppforing>(lagernavn::AVTALE, "the newest state of each agreement", text),
+            StoreDefinition::json::<String, Tilstand>(lagernavn::PERSON, "agreements by person", text),
+            StoreDefinition::json::<String, Tilstand>(lagernavn::BEDRIFT, "agreements by employer", text),
+            StoreDefinition::json::<String, AvtaleNrRad>(lagernavn::AVTALENR, "agreements by number", text),
+            StoreDefinition::json::<String, AntallRad>(lagernavn::ANTALL, "counts by kind of measure", text),
+            StoreDefinition::json::<String, Vec<Parkert>>(lagernavn::PARKERT, "messages with values not known yet", text),
+            StoreDefinition::json::<String, ()>(lagernavn::OVERGANGER, "dates on which an agreement changes by itself", text),
+            StoreDefinition::json::<String, ()>(lagernavn::GRAVSTEINER, "when what is kept of the deleted may go", text),
+            StoreDefinition::json::<String, Identsett>(lagernavn::IDENTER, "idents of one person", text),
+            StoreDefinition::json::<String, Telling>(lagernavn::TELLERE_INN, "what was counted when decoding", text),
+            StoreDefinition::json::<String, Telling>(lagernavn::TELLERE, "what was counted in the table", text),
+            StoreDefinition::json::<String, Telling>(lagernavn::TELLERE_GJENKJORING, "what was counted of the re-driven", text),
+        ]
+    }
+
+    fn personal(&self) -> Personal {
+        Personal {
+            fields: &["deltakerFnr", "fnr", "veilederNavIdent", "godkjentAvNavIdent", "godkjentAvBeslutterNavIdent", "identer", "gjeldende"],
+            eleven_digits: true,
+        }
+    }
+
+    fn generate(&self, wish: Wish) -> Option<Box<dyn Iterator<Item = Generated>>> {
+        let valg = Generatorvalg { fro: wish.seed, meldinger: wish.records, ..Generatorvalg::default() };
+        Some(Box::new(Generator::ny(valg).map(|generert| Generated {
+            key: generert.nokkel.map(String::into_bytes),
+            value: generert.verdi,
+            timestamp: generert.tidspunkt,
+        })))
+    }
+}
