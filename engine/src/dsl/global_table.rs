@@ -41,7 +41,7 @@ impl StreamsBuilder {
         let store = KeyValueStoreBuilder::<K, V, CachedContext>::new(Arc::clone(&name), Arc::clone(&key_serde), Arc::clone(&value_serde));
         let store = store.persistent(materialized.persistent).without_logging();
         let updater = GlobalTableUpdater { name: Arc::clone(&name), topic: Arc::clone(&topic), key_serde, value_serde };
-        let global = GlobalStore { supplier: Arc::new(store), topic, source, processor, updater: Arc::new(updater) };
+        let global = GlobalStore { supplier: Arc::new(store), topic, source, processor, declared_after: 0, number: 0, updater: Arc::new(updater) };
         self.with_graph(|graph| graph.add_global(global));
         GlobalKTable { store: name, marker: PhantomData }
     }

@@ -12,4 +12,5 @@ pub use global_table::GlobalKTable;
 pub use grouped::{CogroupedKStream, KGroupedStream, KGroupedTable};
 pub use kstream::{BranchedKStream, KStream};
 pub use ktable::KTable;
+pub(crate) use options::nullable;
 pub use options::{Consumed, Grouped, Joined, Materialized, Named, Produced, Repartitioned};

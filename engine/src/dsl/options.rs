@@ -131,16 +131,18 @@ impl<K, V> Clone for Grouped<K, V> {
 }
 
 /// How [`repartition`](crate::dsl::KStream::repartition) writes and reads its topic. Kafka Streams: `Repartitioned`.
-pub struct Repartitioned<K, V> {
-    pub(crate) key_serde: SharedSerde<K>,
-    pub(crate) value_serde: SharedSerde<V>,
+///
+/// As with [`Produced`], a stream of `Option` takes serdes of what is inside.
+pub struct Repartitioned<KT, VT, K = KT, V = VT> {
+    pub(crate) key_serde: SharedSerde<KT>,
+    pub(crate) value_serde: SharedSerde<VT>,
     pub(crate) partitions: Option<u32>,
     pub(crate) partitioner: Option<Partitioner<K, V>>,
 }
 
-impl<K: 'static, V: 'static> Repartitioned<K, V> {
+impl<KT: 'static, VT: 'static, K, V> Repartitioned<KT, VT, K, V> {
     /// Writes and reads with these serdes.
-    pub fn with(key_serde: impl Serde<Data = K>, value_serde: impl Serde<Data = V>) -> Self {
+    pub fn with(key_serde: impl Serde<Data = KT>, value_serde: impl Serde<Data = VT>) -> Self {
         Self { key_serde: Arc::new(key_serde), value_serde: Arc::new(value_serde), partitions: None, partitioner: None }
     }
 

@@ -4,6 +4,8 @@
 //! values can be null is one of `Option`: the rules of Kafka Streams hold where an operator meets such a type, and nowhere
 //! else is there a null to forget. The second parameter of each trait is a marker that the compiler infers.
 
+use straum_state::SharedSerde;
+
 use crate::error::BoxError;
 
 /// Marks a type that has no null.
@@ -39,6 +41,9 @@ pub trait Nullable<T, M>: 'static {
 
     /// The datum, `None` being null.
     fn into_option(self) -> Option<T>;
+
+    /// A serde of this type over one of `T`.
+    fn serde(serde: SharedSerde<T>) -> SharedSerde<Self>;
 }
 
 impl<T: 'static> Nullable<T, NonNull> for T {
@@ -49,6 +54,10 @@ impl<T: 'static> Nullable<T, NonNull> for T {
     fn into_option(self) -> Option<T> {
         Some(self)
     }
+
+    fn serde(serde: SharedSerde<T>) -> SharedSerde<T> {
+        serde
+    }
 }
 
 impl<T: 'static> Nullable<T, CanBeNull> for Option<T> {
@@ -58,6 +67,10 @@ impl<T: 'static> Nullable<T, CanBeNull> for Option<T> {
 
     fn into_option(self) -> Self {
         self
+    }
+
+    fn serde(serde: SharedSerde<T>) -> SharedSerde<Self> {
+        crate::dsl::nullable(serde)
     }
 }
 

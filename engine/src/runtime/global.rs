@@ -92,6 +92,8 @@ impl GlobalUpdater {
 
     /// Reads until the position has passed what is in the topics now.
     pub(crate) fn catch_up(&mut self, log: &dyn Log) -> Result<(), Error> {
+        // What the consumer knows of the ends is as old as its last poll.
+        self.update(Duration::ZERO)?;
         for index in 0..self.partitions.len() {
             let Some(partition) = self.partitions.get(index).map(|global| global.partition.clone()) else { continue };
             let (_, high_watermark) = log.offsets(&partition)?;

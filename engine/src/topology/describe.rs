@@ -1,86 +1,149 @@
 //! `describe()`: the topology as text, in Kafka Streams' own format, stable so that it can be compared in review.
+//!
+//! Byte for byte, its order included. Nodes are printed largest first, a node's size being that of the tree below it; nodes
+//! that are reached by two ways count twice. The names after an arrow are ordered by the sizes at the moment their edge was
+//! added, and edges are added in the order of a Java hash table.
 
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::fmt::Write;
 
-use crate::topology::{GlobalStore, Graph, Node, NodeId, NodeKind, Subtopology, Topology};
+use crate::topology::java_order::hash_order;
+use crate::topology::{GlobalStore, Graph, Node, NodeId, NodeKind, Subtopology, TopicRef, Topology};
 
 impl Topology {
     /// The topology as Kafka Streams' `Topology.describe()` prints it.
     #[must_use]
     pub fn describe(&self) -> String {
-        let mut text = "Topologies:\n".to_owned();
-        let mut number = 0;
+        let mut text = "Topologies:\n ".to_owned();
+        let mut globals = self.graph.globals.iter().peekable();
         for subtopology in self.subtopologies() {
+            while let Some(global) = globals.next_if(|global| global.number < subtopology.id) {
+                global_text(global, &mut text);
+            }
             subtopology_text(&self.graph, subtopology, &mut text);
-            number = subtopology.id + 1;
         }
-        for global in &self.graph.globals {
-            global_text(global, number, &mut text);
-            number += 1;
+        for global in globals {
+            global_text(global, &mut text);
         }
         text
     }
 }
 
+/// A node among those of its sub-topology.
+struct Described<'a> {
+    node: &'a Node,
+    size: u64,
+    successors: Vec<NodeId>,
+    predecessors: Vec<NodeId>,
+}
+
+/// The nodes of a sub-topology while edges are added.
+struct Edges<'a> {
+    nodes: HashMap<NodeId, Described<'a>>,
+}
+
+impl<'a> Edges<'a> {
+    fn of(graph: &'a Graph, subtopology: &Subtopology) -> Self {
+        let described = |id: &NodeId| {
+            let node = graph.node(*id)?;
+            Some((*id, Described { node, size: 1, successors: Vec::new(), predecessors: Vec::new() }))
+        };
+        let named: Vec<_> = subtopology.nodes.iter().filter_map(described).collect();
+        let order = hash_order(named, |(_, described)| &described.node.name);
+        let ids: Vec<NodeId> = order.iter().map(|(id, _)| *id).collect();
+        let mut edges = Self { nodes: order.into_iter().collect() };
+        for id in ids {
+            for parent in graph.node(id).map(|node| node.parents.as_slice()).unwrap_or_default() {
+                edges.add(*parent, id);
+            }
+        }
+        edges
+    }
+
+    fn add(&mut self, parent: NodeId, child: NodeId) {
+        let predecessors = self.inserted(self.nodes.get(&child).map(|child| child.predecessors.as_slice()), parent);
+        let successors = self.inserted(self.nodes.get(&parent).map(|parent| parent.successors.as_slice()), child);
+        if let Some(child) = self.nodes.get_mut(&child) {
+            child.predecessors = predecessors;
+        }
+        if let Some(parent) = self.nodes.get_mut(&parent) {
+            parent.successors = successors;
+        }
+        let grown = self.nodes.get(&child).map_or(0, |child| child.size);
+        self.grow(parent, grown);
+    }
+
+    /// The list with one more node, where the order of now puts it. Those that are in it do not move.
+    fn inserted(&self, list: Option<&[NodeId]>, id: NodeId) -> Vec<NodeId> {
+        let mut list = list.unwrap_or_default().to_vec();
+        if let Err(place) = list.binary_search_by(|other| self.order(*other, id)) {
+            list.insert(place, id);
+        }
+        list
+    }
+
+    /// Adds to the size of a node and, along every path, of those above it.
+    fn grow(&mut self, id: NodeId, by: u64) {
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        node.size += by;
+        for above in node.predecessors.clone() {
+            self.grow(above, by);
+        }
+    }
+
+    /// The largest first, then by name.
+    fn order(&self, left: NodeId, right: NodeId) -> Ordering {
+        let key = |id| self.nodes.get(&id).map(|described| (std::cmp::Reverse(described.size), &described.node.name));
+        key(left).cmp(&key(right))
+    }
+
+    fn names(&self, ids: &[NodeId]) -> String {
+        let names: Vec<&str> = ids.iter().filter_map(|id| self.nodes.get(id)).map(|described| &*described.node.name).collect();
+        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    }
+}
+
 fn subtopology_text(graph: &Graph, subtopology: &Subtopology, text: &mut String) {
-    let indent = if subtopology.id == 0 { "   " } else { "  " };
-    line(text, format_args!("{indent}Sub-topology: {}", subtopology.id));
-    for id in in_print_order(graph, subtopology) {
-        let Some(node) = graph.node(id) else { continue };
-        node_text(graph, node, text);
+    line(text, format_args!("  Sub-topology: {}", subtopology.id));
+    let edges = Edges::of(graph, subtopology);
+    let mut order = subtopology.nodes.clone();
+    order.sort_by(|left, right| edges.order(*left, *right));
+    for described in order.iter().filter_map(|id| edges.nodes.get(id)) {
+        node_text(described, &edges, text);
     }
     text.push('\n');
 }
 
-/// Nodes with the most below them first, then by name.
-fn in_print_order(graph: &Graph, subtopology: &Subtopology) -> Vec<NodeId> {
-    let mut sizes: BTreeMap<NodeId, u64> = BTreeMap::new();
-    for id in subtopology.nodes.iter().rev() {
-        let below: u64 = graph.node(*id).map(|node| node.children.iter().filter_map(|child| sizes.get(child)).sum()).unwrap_or_default();
-        sizes.insert(*id, below + 1);
-    }
-    let mut order = subtopology.nodes.clone();
-    order.sort_by_key(|id| (std::cmp::Reverse(sizes.get(id).copied()), graph.node(*id).map(|node| node.name.clone())));
-    order
-}
-
-fn node_text(graph: &Graph, node: &Node, text: &mut String) {
+fn node_text(described: &Described<'_>, edges: &Edges<'_>, text: &mut String) {
+    let node = described.node;
     match &node.kind {
         NodeKind::Source { topics } => {
-            let topics = topics.iter().map(crate::topology::TopicRef::display).collect::<Vec<_>>().join(", ");
+            let topics = topics.iter().map(TopicRef::display).collect::<Vec<_>>().join(", ");
             line(text, format_args!("    Source: {} (topics: [{topics}])", node.name));
         }
         NodeKind::Processor => {
-            let stores = node.stores.iter().map(|store| &**store).collect::<Vec<_>>().join(", ");
+            let stores = hash_order(node.stores.iter().map(|store| &**store).collect(), |store| store).join(", ");
             line(text, format_args!("    Processor: {} (stores: [{stores}])", node.name));
         }
         NodeKind::Sink { topic: Some(topic) } => line(text, format_args!("    Sink: {} (topic: {})", node.name, topic.display())),
         NodeKind::Sink { topic: None } => line(text, format_args!("    Sink: {} (extractor class: closure)", node.name)),
     }
     if !matches!(node.kind, NodeKind::Sink { .. }) {
-        line(text, format_args!("      --> {}", names(graph, &node.children)));
+        line(text, format_args!("      --> {}", edges.names(&described.successors)));
     }
     if !matches!(node.kind, NodeKind::Source { .. }) {
-        line(text, format_args!("      <-- {}", names(graph, &node.parents)));
+        line(text, format_args!("      <-- {}", edges.names(&described.predecessors)));
     }
 }
 
-fn names(graph: &Graph, nodes: &[NodeId]) -> String {
-    let mut names: Vec<&str> = nodes.iter().filter_map(|id| graph.node(*id)).map(|node| &*node.name).collect();
-    names.sort_unstable();
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
-}
-
-fn global_text(global: &GlobalStore, number: u32, text: &mut String) {
-    let indent = if number == 0 { "   " } else { "  " };
-    line(text, format_args!("{indent}Sub-topology: {number} for global store (will not generate tasks)"));
+fn global_text(global: &GlobalStore, text: &mut String) {
+    line(text, format_args!("  Sub-topology: {} for global store (will not generate tasks)", global.number));
     line(text, format_args!("    Source: {} (topics: [{}])", global.source, global.topic));
     line(text, format_args!("      --> {}", global.processor));
     line(text, format_args!("    Processor: {} (stores: [{}])", global.processor, global.supplier.name()));
     line(text, format_args!("      --> none"));
     line(text, format_args!("      <-- {}", global.source));
-    text.push('\n');
 }
 
 fn line(text: &mut String, line: std::fmt::Arguments<'_>) {

@@ -84,6 +84,9 @@ pub(crate) struct GlobalStore {
     pub(crate) topic: Arc<str>,
     pub(crate) source: Arc<str>,
     pub(crate) processor: Arc<str>,
+    /// How many nodes were declared before it, and from [`Graph::into_topology`] on its number among the sub-topologies.
+    pub(crate) declared_after: usize,
+    pub(crate) number: u32,
     /// Makes what turns the topic's records into the store's.
     pub(crate) updater: Arc<dyn crate::processor::global::GlobalUpdaterFactory>,
 }
@@ -176,7 +179,7 @@ impl Graph {
         if self.stores.contains_key(name) || self.globals.iter().any(|other| other.supplier.name() == name) {
             self.problems.push(format!("two stores are named {name}, expected every name once"));
         }
-        self.globals.push(global);
+        self.globals.push(GlobalStore { declared_after: self.nodes.len(), ..global });
     }
 
     /// Declares a repartition topic; two of one name are a mistake.

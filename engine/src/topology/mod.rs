@@ -7,6 +7,7 @@ mod describe;
 mod graph;
 mod id;
 mod instance;
+mod java_order;
 mod mermaid;
 mod subtopology;
 

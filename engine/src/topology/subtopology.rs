@@ -18,7 +18,8 @@ pub struct RepartitionTopic {
 /// A connected part of a topology. Nodes that share a store are connected; topics do not connect.
 #[derive(Clone, Debug)]
 pub struct Subtopology {
-    /// Its number, by the sorted names of its source nodes, as Kafka Streams numbers them.
+    /// Its number, in the order in which the first nodes were declared; global stores are numbered among them. As Kafka
+    /// Streams numbers them.
     pub id: u32,
     pub(crate) nodes: Vec<NodeId>,
     pub(crate) sources: Vec<TopicRef>,
@@ -29,7 +30,7 @@ pub struct Subtopology {
 
 impl Graph {
     /// Splits the graph and checks it.
-    pub(crate) fn into_topology(self) -> Result<Topology, Error> {
+    pub(crate) fn into_topology(mut self) -> Result<Topology, Error> {
         if let Some(first) = self.problems.first() {
             return Err(Error::topology(first.clone()));
         }
@@ -37,7 +38,8 @@ impl Graph {
             return Err(Error::topology("the topology is empty, expected at least one source"));
         }
         let groups = self.groups();
-        let subtopologies = groups.into_iter().zip(0..).map(|(nodes, id)| self.subtopology(id, nodes)).collect::<Vec<_>>();
+        let numbers = self.number(&groups);
+        let subtopologies = groups.into_iter().zip(numbers).map(|(nodes, id)| self.subtopology(id, nodes)).collect::<Vec<_>>();
         let mut readers: BTreeMap<&TopicRef, u32> = BTreeMap::new();
         for subtopology in &subtopologies {
             for topic in &subtopology.sources {
@@ -53,7 +55,27 @@ impl Graph {
         Ok(Topology { graph: Arc::new(self), subtopologies: subtopologies.into() })
     }
 
-    /// Connected nodes, source nodes first and by name: Kafka Streams' numbering.
+    /// The numbers of the groups; those of the global stores are set.
+    fn number(&mut self, groups: &[Vec<NodeId>]) -> Vec<u32> {
+        let mut numbers = Vec::with_capacity(groups.len());
+        let mut next = 0;
+        let mut globals = self.globals.iter_mut().peekable();
+        for group in groups {
+            while let Some(global) = globals.next_if(|global| group.first().is_some_and(|first| global.declared_after <= first.0)) {
+                global.number = next;
+                next += 1;
+            }
+            numbers.push(next);
+            next += 1;
+        }
+        for global in globals {
+            global.number = next;
+            next += 1;
+        }
+        numbers
+    }
+
+    /// Connected nodes, in the order of declaration.
     fn groups(&self) -> Vec<Vec<NodeId>> {
         let mut parent: Vec<usize> = (0..self.nodes.len()).collect();
         let mut first_user: BTreeMap<&Arc<str>, usize> = BTreeMap::new();
@@ -66,10 +88,8 @@ impl Graph {
                 union(&mut parent, user, index);
             }
         }
-        let mut order: Vec<usize> = (0..self.nodes.len()).collect();
-        order.sort_by_key(|index| self.nodes.get(*index).map(|node| (!matches!(node.kind, NodeKind::Source { .. }), Arc::clone(&node.name))));
         let mut groups: Vec<(usize, Vec<NodeId>)> = Vec::new();
-        for index in order {
+        for index in 0..self.nodes.len() {
             let root = find(&mut parent, index);
             match groups.iter_mut().find(|(group, _)| *group == root) {
                 Some((_, nodes)) => nodes.push(NodeId(index)),

@@ -159,7 +159,7 @@ impl Building {
             "peek" => stream.peek(|_, _| ()),
             "merge" => stream.merge(self.stream(field(node, "with"))),
             "repartition" => {
-                let options = Repartitioned::with(Utf8.nullable(), Utf8.nullable());
+                let options = Repartitioned::with(Utf8, Utf8);
                 let options = match node["partitions"].as_u64() {
                     Some(partitions) => options.with_number_of_partitions(partitions.try_into().unwrap()),
                     None => options,

@@ -122,8 +122,9 @@ where
             return Ok(());
         };
         let found: Option<ValueAndTimestamp<A>> = self.table.get(&key).map_err(|error| error.in_node(&self.name))?;
+        let received = timestamp;
         let timestamp = found.as_ref().map_or(timestamp, |found| found.timestamp.max(timestamp));
         let step = (self.step)(&key, value, found.as_ref().map(|found| &found.value)).map_err(|error| Error::processing(error).in_node(&self.name))?;
-        self.table.put(Record { key, value: Change { old: step.old, new: step.new }, timestamp, headers })
+        self.table.put_aggregate(Record { key, value: Change { old: step.old, new: step.new }, timestamp, headers }, received)
     }
 }

@@ -150,6 +150,6 @@ impl<K: 'static, V: 'static, A: Clone + 'static> Receiver<K, Change<V>> for Tabl
             aggregate = (self.steps.add)(&key, row, aggregate).map_err(failed)?;
             time = later;
         }
-        self.table.put(Record { key, value: Change { old: before, new: aggregate }, timestamp: time, headers })
+        self.table.put_aggregate(Record { key, value: Change { old: before, new: aggregate }, timestamp: time, headers }, timestamp)
     }
 }

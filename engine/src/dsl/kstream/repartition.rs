@@ -1,10 +1,15 @@
 //! Sends a stream through a topic, so that every record is where its key belongs.
 
+use std::marker::PhantomData;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::dsl::kstream::to::Topic;
 use crate::dsl::{Consumed, KStream, Produced, Repartitioned};
-use crate::processor::Nullable;
+use crate::dsl::builder::Passes;
+use crate::error::Error;
+use crate::processor::edge::{Downstream, Receiver};
+use crate::processor::{Nullable, Record};
 use crate::topology::TopicRef;
 
 impl<K: 'static, V: 'static> KStream<K, V> {
@@ -13,17 +18,26 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     ///
     /// With a fixed number of partitions it decides for the topics it is joined with. The topic is made when the
     /// application starts, and purged of what was processed.
-    pub fn repartition(self, name: impl Into<Arc<str>>, repartitioned: Repartitioned<K, V>) -> Self {
+    ///
+    /// Records with a null key are left out.
+    pub fn repartition<KT, VT, MK, MV>(self, name: impl Into<Arc<str>>, repartitioned: Repartitioned<KT, VT, K, V>) -> Self
+    where
+        K: Nullable<KT, MK>,
+        V: Nullable<VT, MV>,
+        KT: 'static,
+        VT: 'static,
+        MK: 'static,
+        MV: 'static,
+    {
         let name = name.into();
         let Repartitioned { key_serde, value_serde, partitions, partitioner } = repartitioned;
         self.builder.with_graph(|graph| graph.add_repartition(&name, partitions));
         let produced = Produced { key_serde: Arc::clone(&key_serde), value_serde: Arc::clone(&value_serde), partitioner };
-        let consumed = Consumed { key_serde, value_serde, extractor: None };
+        let consumed = Consumed { key_serde: K::serde(key_serde), value_serde: V::serde(value_serde), extractor: None };
         self.through(&name, produced, consumed)
     }
 
-    /// The three nodes of a repartition topic. Records with a null key pass, to any partition: the filter stays so that
-    /// names and numbers are Kafka Streams'.
+    /// The three nodes of a repartition topic. The first leaves out records with a null key, which belong nowhere.
     pub(crate) fn through<KT, VT, K2, V2, MK, MV>(self, name: &Arc<str>, produced: Produced<KT, VT, K, V>, consumed: Consumed<K2, V2>) -> KStream<K2, V2>
     where
         K: Nullable<KT, MK>,
@@ -38,10 +52,25 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         let builder = self.builder.clone();
         // Kafka Streams uses up a number for each of the three, named or not.
         builder.with_graph(|graph| (0..3).for_each(|_| graph.burn_name()));
-        let filtered = self.pass_through(format!("{name}-repartition-filter").into());
+        let rekeyed = self.rekeyed;
+        let filtered: Self = self.then_named(format!("{name}-repartition-filter").into(), rekeyed, |instance| {
+            Ok(Rc::new(KeyedFilterNode::<K, V, KT, MK> { downstream: instance.downstream::<K, V>()?, marker: PhantomData }))
+        });
         let topic = TopicRef::Repartition(Arc::clone(name));
         filtered.sink(format!("{name}-repartition-sink").into(), Topic::Fixed(topic.clone()), produced);
         let source = builder.add_source(format!("{name}-repartition-source").into(), topic, consumed);
         KStream::new(&builder, source, false)
+    }
+}
+
+/// Lets pass what has a key.
+struct KeyedFilterNode<K, V, KT, MK> {
+    downstream: Downstream<K, V>,
+    marker: Passes<(KT, MK)>,
+}
+
+impl<K: Nullable<KT, MK>, V, KT, MK> Receiver<K, V> for KeyedFilterNode<K, V, KT, MK> {
+    fn receive(&self, record: Record<K, V>) -> Result<(), Error> {
+        if record.key.as_option().is_none() { Ok(()) } else { self.downstream.forward(record) }
     }
 }

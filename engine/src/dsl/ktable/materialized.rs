@@ -179,19 +179,27 @@ impl<K: 'static, V: Clone + 'static> TableStore<K, V> {
 
     /// Stores the new value and sends the change on; the old value only where it was asked for.
     pub(crate) fn put(&self, record: Record<K, Change<V>>) -> Result<(), Error> {
+        let received = record.timestamp;
+        self.put_aggregate(record, received)
+    }
+
+    /// As [`TableStore::put`] by a node that may have raised the timestamp: a deletion is stored, and leaves a cache, at the
+    /// time of the record `received`.
+    pub(crate) fn put_aggregate(&self, record: Record<K, Change<V>>, received: i64) -> Result<(), Error> {
+        let stored_at = if record.value.new.is_some() { record.timestamp } else { received };
         match &self.store {
             None => self.forward(record),
             Some(store) if self.caching => {
                 let context = CachedContext::new(record.headers, self.task.source.get(), self.task.source_topic_bytes());
-                store.borrow_mut().put_cached(&record.key, record.value.new, record.timestamp, context)?;
+                store.borrow_mut().put_cached(&record.key, record.value.new, stored_at, context)?;
                 loop {
                     let Some(evicted) = store.borrow_mut().next_evicted()? else { return Ok(()) };
                     self.forward_cached(evicted)?;
                 }
             }
-            Some(store) if self.downstream.is_empty() => Ok(store.borrow_mut().put(&record.key, record.value.new, record.timestamp)?),
+            Some(store) if self.downstream.is_empty() => Ok(store.borrow_mut().put(&record.key, record.value.new, stored_at)?),
             Some(store) => {
-                store.borrow_mut().put(&record.key, record.value.new.clone(), record.timestamp)?;
+                store.borrow_mut().put(&record.key, record.value.new.clone(), stored_at)?;
                 self.forward(record)
             }
         }
