@@ -335,16 +335,6 @@ impl TopologyTestDriver {
         self.run()
     }
 
-    /// As [`TopologyTestDriver::crash`], with time passing while nothing runs.
-    ///
-    /// # Errors
-    /// As an application's start.
-    pub fn crash_for(&mut self, down: Duration) -> Result<(), Error> {
-        self.threads.clear();
-        self.clock.advance(i64::try_from(down.as_millis()).unwrap_or(i64::MAX));
-        self.crash()
-    }
-
     /// Arms a crash inside a record: at its `outputs`-th write to a topic from now (0: the next), everything in memory is
     /// gone and the driver restarts by itself. It has happened once [`TopologyTestDriver::is_armed`] is false.
     pub fn crash_at_output(&mut self, outputs: u32) {

@@ -76,7 +76,7 @@ pub fn topologi(innstillinger: &Innstillinger) -> Result<Topology, Error> {
     let epoke = inn.epoke;
     // A negative time would fail the record before the decoder could judge it.
     let kilde = Consumed::with(RawBytes.nullable(), RawBytes.nullable())
-        .with_timestamp_extractor(|record: &straum::processor::Record<_, _>, _| record.timestamp.max(0));
+        .with_timestamp_extractor(|record, _| record.timestamp.max(0));
     let mut dekodet = bygger
         .stream(Arc::clone(&inn.kilde), kilde)
         .process("dekod-reduser", move || Dekodsteg::ny(dekoder.clone(), epoke, tellere_inn.clone()), &[lagernavn::TELLERE_INN])
@@ -93,7 +93,7 @@ pub fn topologi(innstillinger: &Innstillinger) -> Result<Topology, Error> {
     let innmelding = || Repartitioned::<String, Innmelding>::with(Utf8, Json::new()).with_number_of_partitions(inn.partisjoner_avtale);
     let tellere_gjenkjoring = telling(&bygger, lagernavn::TELLERE_GJENKJORING);
     let gjenkjoring = Consumed::with(RawBytes.nullable(), RawBytes.nullable())
-        .with_timestamp_extractor(|record: &straum::processor::Record<_, _>, _| record.timestamp.max(0));
+        .with_timestamp_extractor(|record, _| record.timestamp.max(0));
     // A topic of its own on the way, so that the two sources need not have equally many partitions.
     let gjenkjort = bygger
         .stream(Arc::clone(&inn.gjenkjoring), gjenkjoring)
