@@ -16,7 +16,7 @@ use straum::runtime::{ExceptionHandlers, StreamsConfig};
 use straum::{BoxError, Topology};
 
 pub use personal::Personal;
-pub use service::{Answer, Call, HttpService};
+pub use service::{Answer, Behind, Call, HttpService};
 pub use store::{Row, Selection, StoreDefinition, Stores, text_of};
 
 /// The settings of a topology, by name.
@@ -80,6 +80,11 @@ pub trait TopologyDefinition: Send + Sync {
 
     /// The topics it reads and writes: the first is the one that is fed.
     fn topics(&self) -> Vec<TopicDefinition>;
+
+    /// Those of its topics that fill global stores: every process reads them whole.
+    fn global_topics(&self) -> &'static [&'static str] {
+        &[]
+    }
 
     /// Its stores, as text and JSON.
     fn stores(&self) -> Vec<StoreDefinition>;

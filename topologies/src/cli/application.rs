@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -10,7 +11,7 @@ use straum::Topology;
 use straum::log::embedded::{EmbeddedLog, EmbeddedOptions};
 use straum::log::{Log, TopicPartition, TopicSpec};
 use straum::runtime::{Clock, State, Streams, StreamsConfig, StreamsOptions};
-use straum_topologies::registry::{HttpService, StoreDefinition, TopologyDefinition};
+use straum_topologies::registry::{Behind, HttpService, StoreDefinition, TopologyDefinition};
 
 use super::data_folder::{DataFolder, Occupant};
 
@@ -27,6 +28,18 @@ pub(super) struct Application {
     pub(super) service: Option<Box<dyn HttpService>>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) group: Arc<str>,
+    /// Where the topics it reads ended at the start.
+    ends: Vec<(TopicPartition, i64)>,
+    /// When everything was last seen to be read.
+    caught_up: AtomicI64,
+}
+
+/// Where it is in a partition.
+struct Position {
+    partition: TopicPartition,
+    start: i64,
+    position: i64,
+    end: i64,
 }
 
 /// How an application is opened.
@@ -71,7 +84,10 @@ impl Application {
         }
         streams.start()?;
         let stores = definition.stores();
-        let application = Self { definition, topology, log, streams: RwLock::new(streams), stores, service, clock: opening.clock, group };
+        let caught_up = AtomicI64::new(opening.clock.now());
+        let streams = RwLock::new(streams);
+        let mut application = Self { definition, topology, log, streams, stores, service, clock: opening.clock, group, ends: Vec::new(), caught_up };
+        application.ends = application.positions()?.into_iter().map(|position| (position.partition, position.end)).collect();
         application.wait_until_restored()?;
         Ok(application)
     }
@@ -90,21 +106,46 @@ impl Application {
         }
     }
 
-    /// How many records of the topics it reads are committed as processed, and how many there are.
-    pub(super) fn progress(&self) -> Result<(u64, u64)> {
-        let (mut done, mut all) = (0, 0);
-        for topic in self.topology.source_topics() {
-            for partition in 0..self.log.partitions(&topic)?.unwrap_or(0) {
-                let partition = TopicPartition::new(Arc::clone(&topic), partition);
+    /// Where it is in the topics that its tasks read. Topics of global stores are read by every process and have no position.
+    fn positions(&self) -> Result<Vec<Position>> {
+        let mut positions = Vec::new();
+        for topic in self.definition.topics().into_iter().filter(|topic| self.reads(topic.name)) {
+            for partition in 0..self.log.partitions(topic.name)?.unwrap_or(0) {
+                let partition = TopicPartition::new(topic.name, partition);
                 let (start, _) = self.log.offsets(&partition)?;
                 let end = self.log.last_stable_offset(&partition)?;
                 let committed = self.log.committed(&self.group, std::slice::from_ref(&partition))?;
                 let position = committed.into_iter().flatten().next().map_or(start, |committed| committed.offset);
-                done += u64::try_from(position - start).unwrap_or(0);
-                all += u64::try_from(end - start).unwrap_or(0);
+                positions.push(Position { partition, start, position, end });
             }
         }
-        Ok((done.min(all), all))
+        Ok(positions)
+    }
+
+    fn reads(&self, topic: &str) -> bool {
+        self.topology.source_topics().iter().any(|source| &**source == topic) && !self.definition.global_topics().contains(&topic)
+    }
+
+    /// How many records of the topics it reads are committed as processed, and how many there are.
+    pub(super) fn progress(&self) -> Result<(u64, u64)> {
+        let positions = self.positions()?;
+        let done = positions.iter().map(|at| u64::try_from(at.position.min(at.end) - at.start).unwrap_or(0)).sum();
+        let all = positions.iter().map(|at| u64::try_from(at.end - at.start).unwrap_or(0)).sum();
+        Ok((done, all))
+    }
+
+    /// How far it is behind.
+    pub(super) fn behind(&self) -> Result<Behind> {
+        let positions = self.positions()?;
+        let records = positions.iter().map(|at| u64::try_from(at.end - at.position).unwrap_or(0)).sum();
+        let reached = |(partition, end): &(TopicPartition, i64)| positions.iter().any(|at| at.partition == *partition && at.position >= *end);
+        let now = self.clock.now();
+        if records == 0 {
+            self.caught_up.store(now, Ordering::Relaxed);
+        }
+        let milliseconds = u64::try_from(now - self.caught_up.load(Ordering::Relaxed)).unwrap_or(0);
+        // An end that is not reached by a position may be a marker, which nothing reads.
+        Ok(Behind { records, milliseconds, complete: records == 0 || self.ends.iter().all(reached) })
     }
 
     /// Commits and stops.

@@ -108,7 +108,7 @@ impl Demo {
         say(&format!("\nFive questions, asked of the query API (today is taken to be {}):", TODAY.get(..10).unwrap_or(TODAY)))?;
         let mut answers = Vec::new();
         for (number, question) in (1..).zip(&QUESTIONS) {
-            let answer = service.call(Stores::Application(&application.streams.read()), &question.call(application.clock.now()));
+            let answer = service.call(Stores::Application(&application.streams.read()), &question.call(application.clock.now(), application.behind()?));
             let answer = question.read(&answer).map_err(|problem| anyhow::anyhow!("question {number} was not answered: {problem}"))?;
             let mask = |text: String| if common.show_personal { text } else { personal.mask_text(&text) };
             let rows = (question.rows)(&answer).into_iter().map(|row| row.into_iter().map(mask).collect());

@@ -1,7 +1,7 @@
 //! The five questions of the demonstration, asked of the query API as any client would.
 
 use serde_json::{Value, json};
-use straum_topologies::registry::{Answer, Call};
+use straum_topologies::registry::{Answer, Behind, Call};
 
 /// A question in words and in GraphQL, and how its answer becomes a table.
 pub(super) struct Question {
@@ -85,9 +85,9 @@ pub(super) const QUESTIONS: [Question; 5] = [
 
 impl Question {
     /// The call that asks it.
-    pub(super) fn call(&self, now: i64) -> Call {
+    pub(super) fn call(&self, now: i64, behind: Behind) -> Call {
         let body = json!({ "query": self.query, "variables": (self.variables)() });
-        Call { method: "POST".to_owned(), path: "/graphql".to_owned(), body, now }
+        Call { method: "POST".to_owned(), path: "/graphql".to_owned(), body, now, behind }
     }
 
     /// The field of an answer, or what went wrong.

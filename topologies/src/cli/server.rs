@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 use straum::runtime;
-use straum_topologies::registry::{Call, Stores};
+use straum_topologies::registry::{Answer, Call, Stores};
 
 use super::application::Application;
 use super::data_folder::{DataFolder, Listening};
@@ -102,10 +102,13 @@ async fn query(State(served): State<Served>, method: Method, uri: Uri, headers: 
     let Ok(body) = (if body.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&body) }) else {
         return answer(400, &json!({ "errors": [{ "message": "the body is not JSON" }] }));
     };
-    let call = Call { method: method.to_string(), path: uri.path().to_owned(), body, now: served.application.clock.now() };
     let called = tokio::task::spawn_blocking(move || {
         let application = &served.application;
         let service = application.service.as_ref()?;
+        let Ok(behind) = application.behind() else {
+            return Some(Answer { status: 503, body: json!({ "errors": [{ "message": "the log cannot be read" }] }) });
+        };
+        let call = Call { method: method.to_string(), path: uri.path().to_owned(), body, now: application.clock.now(), behind };
         Some(service.call(Stores::Application(&application.streams.read()), &call))
     });
     match called.await {

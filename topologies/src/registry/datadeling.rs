@@ -1,12 +1,19 @@
 //! `datadeling`: projections of agreements about labour-market measures.
 
-use serde_json::Value;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use straum::Error;
+use straum::query::ReadOnlyStore;
 use straum::runtime::{ExceptionHandlers, StreamsConfig};
 use straum::{BoxError, Topology};
-use straum_schemas::datadeling::{AntallRad, AvtaleNrRad, AvtaleOppforing, Identsett, Parkert, Tilstand};
+use straum_schemas::datadeling::{AntallRad, AvtaleNrRad, AvtaleOppforing, Identsett, Mikros, Parkert, Tilstand};
 
-use super::{Generated, Personal, Settings, StoreDefinition, TopicDefinition, TopologyDefinition, Wish, only};
+use super::{Answer, Call, Generated, HttpService, Personal, Settings, StoreDefinition, Stores, TopicDefinition, TopologyDefinition, Wish, only};
 use crate::datadeling::generator::{Generator, Innstillinger as Generatorvalg};
+use crate::datadeling::graphql::{Apiinnstillinger, Kildelag, Lagerkilde, Tjeneste};
+use crate::datadeling::lager::{Lager, Lagergiver};
 use crate::datadeling::tellere::Telling;
 use crate::datadeling::topologi::{self, Innstillinger, lagernavn};
 
@@ -71,6 +78,10 @@ impl TopologyDefinition for Datadeling {
         ]
     }
 
+    fn global_topics(&self) -> &'static [&'static str] {
+        &["tiltak-datadeling.identer"]
+    }
+
     fn stores(&self) -> Vec<StoreDefinition> {
         fn text(text: &str) -> Option<String> {
             Some(text.to_owned())
@@ -105,5 +116,59 @@ impl TopologyDefinition for Datadeling {
             value: generert.verdi,
             timestamp: generert.tidspunkt,
         })))
+    }
+
+    fn http(&self, settings: &Settings) -> Result<Option<Box<dyn HttpService>>, BoxError> {
+        innstillinger(settings)?;
+        let kilde = Arc::new(Kilde::default());
+        let tjeneste = Tjeneste::ny(Arc::<Kilde>::clone(&kilde), Apiinnstillinger::default());
+        Ok(Some(Box::new(Graphql { kilde, tjeneste })))
+    }
+}
+
+impl Lagergiver for Stores<'_> {
+    fn lager<V: Clone + 'static>(&self, navn: &str) -> Result<ReadOnlyStore<String, V>, Error> {
+        self.open(navn)
+    }
+}
+
+/// What the API reads, as it was at the newest call.
+#[derive(Default)]
+struct Kilde(Mutex<(Option<Lager>, Kildelag, i64)>);
+
+impl Lagerkilde for Kilde {
+    fn lager(&self) -> Option<Lager> {
+        self.0.lock().0.clone()
+    }
+
+    fn kildelag(&self) -> Kildelag {
+        self.0.lock().1
+    }
+
+    fn naa(&self) -> Mikros {
+        Mikros(self.0.lock().2.saturating_mul(1000))
+    }
+}
+
+/// `POST /graphql`.
+struct Graphql {
+    kilde: Arc<Kilde>,
+    tjeneste: Tjeneste,
+}
+
+impl HttpService for Graphql {
+    fn call(&self, stores: Stores<'_>, call: &Call) -> Answer {
+        let refused = |status, message: &str| Answer { status, body: json!({ "errors": [{ "message": message }] }) };
+        if call.path != "/graphql" {
+            return refused(404, "there is nothing here, expected /graphql");
+        }
+        if call.method != "POST" {
+            return refused(405, "expected POST");
+        }
+        let behind = call.behind;
+        let lag = Kildelag { meldinger: behind.records, millis: behind.milliseconds, komplett: behind.complete };
+        *self.kilde.0.lock() = (Lager::apne(&stores).ok(), lag, call.now);
+        let svar = self.tjeneste.utfor(call.body.to_string().as_bytes());
+        Answer { status: svar.status, body: svar.kropp }
     }
 }

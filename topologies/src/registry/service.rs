@@ -15,6 +15,24 @@ pub struct Call {
     pub body: Value,
     /// The wall clock, in milliseconds since the epoch.
     pub now: i64,
+    /// How far the stores are behind the source topics.
+    pub behind: Behind,
+}
+
+/// How far the stores are behind the source topics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Behind {
+    /// Records that are not read yet.
+    pub records: u64,
+    /// Milliseconds since there were none, 0 when there are none.
+    pub milliseconds: u64,
+    /// Whether all that was there at the start is read.
+    pub complete: bool,
+}
+
+impl Behind {
+    /// Everything is read.
+    pub const NOTHING: Self = Self { records: 0, milliseconds: 0, complete: true };
 }
 
 /// An answer.

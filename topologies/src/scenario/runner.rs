@@ -16,10 +16,13 @@ use super::failure::{Failure, difference};
 use super::file::{Advance, Expect, ExpectCount, Http, Scenario, Send, SendFile, Step, StoreRow};
 use super::matching::{Came, came_shown, consumed, contains, expected_shown, focus};
 use super::payload;
-use crate::registry::{self, Call, HttpService, Selection, StoreDefinition, Stores};
+use crate::registry::{self, Behind, Call, HttpService, Selection, StoreDefinition, Stores};
 
 /// How many rows that are there are named when the expected one is not.
 const ROWS_NAMED: usize = 20;
+
+/// How long a process is there before what it does at its start is due.
+const STARTING: Duration = Duration::from_millis(1);
 
 /// Runs a case.
 ///
@@ -128,8 +131,10 @@ impl<'a> Run<'a> {
             Step::Advance(advance) => self.advance(*advance),
             Step::Crash(crash) => match crash.until {
                 Some(until) => {
-                    let time = self.until(until)?;
-                    Ok(self.driver.crash_for(time)?)
+                    // What is done at the start is done a moment after it, and that moment is the one asked for.
+                    let down = self.until(until)?.saturating_sub(STARTING);
+                    self.driver.crash_for(down)?;
+                    Ok(self.driver.advance_wall_clock(STARTING)?)
                 }
                 None => Ok(self.driver.crash()?),
             },
@@ -328,7 +333,7 @@ impl<'a> Run<'a> {
 
     fn http(&self, asked: &Http) -> Result<(), Problem> {
         let service = self.service.as_ref().ok_or_else(|| Problem::new(format!("topology {} has no query API", self.scenario.case.topology)))?;
-        let call = Call { method: asked.method.to_uppercase(), path: asked.path.clone(), body: asked.body.clone(), now: self.driver.now() };
+        let call = Call { method: asked.method.to_uppercase(), path: asked.path.clone(), body: asked.body.clone(), now: self.driver.now(), behind: Behind::NOTHING };
         let answer = service.call(Stores::Driver(&self.driver), &call);
         let name = format!("{} {}", call.method, call.path);
         if answer.status != asked.status {

@@ -1,0 +1,38 @@
+//! `straum demo`: its answers are those of the specification, and a second start restores instead of reading again.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+fn demo(data: &std::path::Path) -> Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_straum")).args(["demo", "--json", "--data"]).arg(data).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn rows(demo: &Value, store: &str) -> Value {
+    demo["stores"].as_array().unwrap().iter().find(|row| row["store"] == store).unwrap()["rows"].clone()
+}
+
+#[test]
+fn a_demonstration_and_one_more() {
+    let data = tempfile::tempdir().unwrap();
+    let first = demo(data.path());
+    assert_eq!((&first["read"], &first["messages"], &first["processedNow"]), (&json!(751), &json!(751), &json!(751)));
+    let again = demo(data.path());
+    assert_eq!((&again["read"], &again["messages"], &again["processedNow"]), (&json!(0), &json!(751), &json!(0)));
+    assert!(again["restored"].as_array().unwrap().iter().any(|row| row["store"] == "avtale" && row["from"].as_i64().unwrap() > 0), "{again}");
+    for demo in [&first, &again] {
+        assert_eq!((rows(demo, "avtale"), rows(demo, "avtalenr")), (json!(612), json!(604)));
+        let answer = |number: usize| &demo["answers"][number]["answer"];
+        assert_eq!((&answer(0)["paaTiltak"], &answer(0)["antall"]), (&json!(true), &json!(29)));
+        assert_eq!(answer(1).as_array().unwrap().len(), 2);
+        let all = answer(2).as_array().unwrap().last().unwrap();
+        assert_eq!(*all, json!({ "tiltakstype": null, "antallAvtaler": 86, "antallPersoner": 20 }));
+        assert_eq!((&answer(3)["sumDager"], &answer(3)["unionDager"]), (&json!(1763), &json!(1087)));
+        assert_eq!((&answer(4)["antallAvtaler"], &answer(4)["antallPersoner"]), (&json!(43), &json!(5)));
+        let text = demo.to_string();
+        assert!(!text.contains("24070178547") && text.contains("***********"), "personal ids are masked");
+    }
+}
