@@ -3,7 +3,7 @@
 
 mod oracle_replay;
 
-use oracle_replay::compare::{Order, differences};
+use oracle_replay::compare::{Order, differences, evicting_differences};
 use oracle_replay::fixture::{Fixture, Values, folder, operators, read};
 use oracle_replay::language::topology;
 use oracle_replay::replay::{How, replay};
@@ -64,9 +64,26 @@ fn shorten(fixture: &mut Fixture, steps: usize) {
     fixture.outcome.stores.clear();
 }
 
+const AT_THE_END: How = How { commits: false, ..How::SIMPLE };
+
 #[test]
-fn caches_give_what_kafka_streams_gives() {
-    hold(&read(&folder().join("cached.jsonl.gz")), How { commits: false, ..How::SIMPLE }, Order::Exact);
+fn caches_that_hold_everything_give_what_kafka_streams_gives() {
+    let fixtures: Vec<_> = read(&folder().join("cached.jsonl.gz")).into_iter().filter(|fixture| !fixture.name.contains("-small")).collect();
+    hold(&fixtures, AT_THE_END, Order::Exact);
+}
+
+/// What is evicted when depends on the book-keeping of bytes; what is sent then does not.
+#[test]
+fn caches_that_evict_send_nothing_but_updates_and_end_where_kafka_streams_ends() {
+    let fixtures: Vec<_> = read(&folder().join("cached.jsonl.gz")).into_iter().filter(|fixture| fixture.name.contains("-small")).collect();
+    let mut lines = Vec::new();
+    for fixture in &fixtures {
+        let built = topology(&fixture.topology);
+        let cached = replay(fixture, &built, AT_THE_END);
+        let uncached = replay(&Fixture { cache_bytes: 0, ..fixture.clone() }, &built, How::SIMPLE);
+        lines.extend(evicting_differences(fixture, &cached, &uncached));
+    }
+    assert_none(&fixtures, &lines);
 }
 
 #[test]
@@ -116,6 +133,19 @@ fn seeded_faults_are_found() {
         seed(wrong.topics.get_mut(&topic).unwrap());
         assert!(!differences(&filter, &wrong, Order::Exact).is_empty(), "{fault}");
     }
+
+    // An evicting cache that sends what is no update, or forgets the last.
+    let evicting = read(&folder().join("cached.jsonl.gz")).into_iter().find(|fixture| fixture.name == "cached/count-small").unwrap();
+    let built = topology(&evicting.topology);
+    let cached = replay(&evicting, &built, AT_THE_END);
+    let uncached = replay(&Fixture { cache_bytes: 0, ..evicting.clone() }, &built, How::SIMPLE);
+    let output = evicting.kinds.iter().find(|(_, kind)| *kind == "output").unwrap().0;
+    let mut wrong = cached.clone();
+    wrong.topics.get_mut(output).unwrap()[5].value = Some("-1".to_owned());
+    assert!(!evicting_differences(&evicting, &wrong, &uncached).is_empty(), "what is no update");
+    let mut wrong = cached;
+    wrong.topics.get_mut(output).unwrap().pop();
+    assert!(!evicting_differences(&evicting, &wrong, &uncached).is_empty(), "the last update forgotten");
 
     // A store that holds something else, and a changelog that ends elsewhere.
     let count = fixture("count/by-key");

@@ -66,9 +66,11 @@ fn source_partitions(topology: &Topology, log: &dyn Log) -> Result<BTreeMap<Topi
     Err(Error::new(ErrorKind::Topology, format!("source topics [{missing}] do not exist, expected them to be created before the application starts")))
 }
 
-/// A repartition topic has the number the user fixed, else the most of the topics upstream of its sink.
+/// A repartition topic has the number the user fixed, else the most of the topics upstream of its sink. Those that feed each
+/// other have the most of the topics that feed them from outside.
 fn decide_repartitions(topology: &Topology, partitions: &mut BTreeMap<TopicRef, u32>) -> Result<(), Error> {
     let mut open: Vec<&Arc<str>> = topology.graph.repartitions.keys().collect();
+    let mut in_cycle = false;
     while !open.is_empty() {
         let before = open.len();
         open.retain(|name| {
@@ -76,6 +78,9 @@ fn decide_repartitions(topology: &Topology, partitions: &mut BTreeMap<TopicRef, 
             let upstream = || {
                 let writers = topology.subtopologies().iter().filter(|subtopology| subtopology.repartition_sinks.contains(name));
                 let counts = writers.flat_map(|writer| &writer.sources).map(|source| partitions.get(source).copied());
+                if in_cycle {
+                    return counts.flatten().max();
+                }
                 // Unknown while one of them is itself still open.
                 counts.collect::<Option<Vec<_>>>()?.into_iter().max()
             };
@@ -87,10 +92,12 @@ fn decide_repartitions(topology: &Topology, partitions: &mut BTreeMap<TopicRef, 
                 None => true,
             }
         });
-        if open.len() == before {
+        let stuck = open.len() == before;
+        if stuck && in_cycle {
             let names = open.iter().map(|name| &***name).collect::<Vec<_>>().join(", ");
             return Err(Error::topology(format!("repartition topics [{names}] feed each other, expected one with a fixed number of partitions")));
         }
+        in_cycle = stuck;
     }
     Ok(())
 }

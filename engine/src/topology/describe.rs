@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 use crate::topology::java_order::hash_order;
+use crate::topology::java_tree::JavaTree;
 use crate::topology::{GlobalStore, Graph, Node, NodeId, NodeKind, Subtopology, TopicRef, Topology};
 
 impl Topology {
@@ -34,8 +35,8 @@ impl Topology {
 struct Described<'a> {
     node: &'a Node,
     size: u64,
-    successors: Vec<NodeId>,
-    predecessors: Vec<NodeId>,
+    successors: JavaTree<NodeId>,
+    predecessors: JavaTree<NodeId>,
 }
 
 /// The nodes of a sub-topology while edges are added.
@@ -47,7 +48,7 @@ impl<'a> Edges<'a> {
     fn of(graph: &'a Graph, subtopology: &Subtopology) -> Self {
         let described = |id: &NodeId| {
             let node = graph.node(*id)?;
-            Some((*id, Described { node, size: 1, successors: Vec::new(), predecessors: Vec::new() }))
+            Some((*id, Described { node, size: 1, successors: JavaTree::default(), predecessors: JavaTree::default() }))
         };
         let named: Vec<_> = subtopology.nodes.iter().filter_map(described).collect();
         let order = hash_order(named, |(_, described)| &described.node.name);
@@ -62,32 +63,27 @@ impl<'a> Edges<'a> {
     }
 
     fn add(&mut self, parent: NodeId, child: NodeId) {
-        let predecessors = self.inserted(self.nodes.get(&child).map(|child| child.predecessors.as_slice()), parent);
-        let successors = self.inserted(self.nodes.get(&parent).map(|parent| parent.successors.as_slice()), child);
-        if let Some(child) = self.nodes.get_mut(&child) {
-            child.predecessors = predecessors;
-        }
-        if let Some(parent) = self.nodes.get_mut(&parent) {
-            parent.successors = successors;
-        }
+        self.insert(child, |child| &mut child.predecessors, parent);
+        self.insert(parent, |parent| &mut parent.successors, child);
         let grown = self.nodes.get(&child).map_or(0, |child| child.size);
         self.grow(parent, grown);
     }
 
-    /// The list with one more node, where the order of now puts it. Those that are in it do not move.
-    fn inserted(&self, list: Option<&[NodeId]>, id: NodeId) -> Vec<NodeId> {
-        let mut list = list.unwrap_or_default().to_vec();
-        if let Err(place) = list.binary_search_by(|other| self.order(*other, id)) {
-            list.insert(place, id);
+    /// Adds a neighbour where the order of now puts it. Those that are there do not move.
+    fn insert(&mut self, id: NodeId, list: impl for<'d> Fn(&'d mut Described<'a>) -> &'d mut JavaTree<NodeId>, neighbour: NodeId) {
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        let mut tree = std::mem::take(list(node));
+        tree.insert(neighbour, |left, right| self.order(left, right));
+        if let Some(described) = self.nodes.get_mut(&id) {
+            *list(described) = tree;
         }
-        list
     }
 
     /// Adds to the size of a node and, along every path, of those above it.
     fn grow(&mut self, id: NodeId, by: u64) {
         let Some(node) = self.nodes.get_mut(&id) else { return };
         node.size += by;
-        for above in node.predecessors.clone() {
+        for above in node.predecessors.items() {
             self.grow(above, by);
         }
     }
@@ -130,10 +126,10 @@ fn node_text(described: &Described<'_>, edges: &Edges<'_>, text: &mut String) {
         NodeKind::Sink { topic: None } => line(text, format_args!("    Sink: {} (extractor class: closure)", node.name)),
     }
     if !matches!(node.kind, NodeKind::Sink { .. }) {
-        line(text, format_args!("      --> {}", edges.names(&described.successors)));
+        line(text, format_args!("      --> {}", edges.names(&described.successors.items())));
     }
     if !matches!(node.kind, NodeKind::Source { .. }) {
-        line(text, format_args!("      <-- {}", edges.names(&described.predecessors)));
+        line(text, format_args!("      <-- {}", edges.names(&described.predecessors.items())));
     }
 }
 

@@ -8,6 +8,7 @@ mod graph;
 mod id;
 mod instance;
 mod java_order;
+mod java_tree;
 mod mermaid;
 mod subtopology;
 

@@ -75,3 +75,32 @@ fn settled(rows: &[Row]) -> Vec<Row> {
     }
     kept
 }
+
+/// The differences of an application whose caches evict: stores and the last record of each key are the fixture's, and what
+/// was sent before are records that are sent without caches, in their order.
+pub fn evicting_differences(fixture: &Fixture, got: &Outcome, uncached: &Outcome) -> Vec<String> {
+    let mut lines = Vec::new();
+    let name = &fixture.name;
+    for (topic, expected) in fixture.outcome.topics.iter().filter(|(topic, _)| fixture.kinds[*topic] == "output") {
+        let rows = |outcome: &Outcome| by_key(outcome.topics.get(topic).map(Vec::as_slice).unwrap_or_default());
+        let (got, every, expected) = (rows(got), rows(uncached), by_key(expected));
+        for key in expected.keys().chain(got.keys()).collect::<BTreeSet<_>>() {
+            let of = |rows: &BTreeMap<Text, Vec<Row>>| rows.get(key).cloned().unwrap_or_default();
+            let place = format!("{name}: topic {topic}, key {key:?}");
+            let last = |rows: Vec<Row>| rows.into_iter().next_back().map(|row| row.value);
+            compare(&format!("{place}, last"), &[last(of(&expected))], &[last(of(&got))], &mut lines);
+            let mut all = of(&every).into_iter();
+            for row in of(&got) {
+                if !all.any(|update| update.value == row.value) {
+                    lines.push(format!("{place}: {row:?} is not among the later updates without caches"));
+                    break;
+                }
+            }
+        }
+    }
+    for (store, expected) in &fixture.outcome.stores {
+        let entries = got.stores.get(store).map(Vec::as_slice).unwrap_or_default();
+        compare(&format!("{name}: store {store}"), expected, entries, &mut lines);
+    }
+    lines
+}

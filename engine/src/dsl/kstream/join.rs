@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::dsl::builder::Passes;
+use crate::dsl::kstream::repartition::NullKeys;
 use crate::dsl::ktable::table::ValueGetter;
 use crate::dsl::options::nullable;
 use crate::dsl::{Consumed, Joined, KStream, KTable, Produced};
@@ -103,7 +104,8 @@ impl<K: 'static, V: 'static> KStream<Option<K>, Option<V>> {
             (true, Some((key_serde, value_serde))) => {
                 builder.with_graph(|graph| graph.add_repartition(&name, None));
                 let reading = Consumed { key_serde: nullable(Arc::clone(&key_serde)), value_serde: nullable(Arc::clone(&value_serde)), extractor: None };
-                self.through::<K, V, _, _, _, _>(&name, Produced { key_serde, value_serde, partitioner: None }, reading)
+                let null_keys = if left { NullKeys::Keep } else { NullKeys::LeaveOut };
+                self.through::<K, V, _, _, _, _>(&name, null_keys, Produced { key_serde, value_serde, partitioner: None }, reading)
             }
             (true, None) => {
                 builder.with_graph(|graph| {

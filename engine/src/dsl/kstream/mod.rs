@@ -12,7 +12,7 @@ mod merge;
 mod peek;
 mod process;
 mod process_values;
-mod repartition;
+pub(crate) mod repartition;
 mod select_key;
 mod split;
 pub(crate) mod to;

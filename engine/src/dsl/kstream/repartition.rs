@@ -34,11 +34,17 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         self.builder.with_graph(|graph| graph.add_repartition(&name, partitions));
         let produced = Produced { key_serde: Arc::clone(&key_serde), value_serde: Arc::clone(&value_serde), partitioner };
         let consumed = Consumed { key_serde: K::serde(key_serde), value_serde: V::serde(value_serde), extractor: None };
-        self.through(&name, produced, consumed)
+        self.through(&name, NullKeys::LeaveOut, produced, consumed)
     }
 
-    /// The three nodes of a repartition topic. The first leaves out records with a null key, which belong nowhere.
-    pub(crate) fn through<KT, VT, K2, V2, MK, MV>(self, name: &Arc<str>, produced: Produced<KT, VT, K, V>, consumed: Consumed<K2, V2>) -> KStream<K2, V2>
+    /// The three nodes of a repartition topic.
+    pub(crate) fn through<KT, VT, K2, V2, MK, MV>(
+        self,
+        name: &Arc<str>,
+        null_keys: NullKeys,
+        produced: Produced<KT, VT, K, V>,
+        consumed: Consumed<K2, V2>,
+    ) -> KStream<K2, V2>
     where
         K: Nullable<KT, MK>,
         V: Nullable<VT, MV>,
@@ -53,8 +59,8 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         // Kafka Streams uses up a number for each of the three, named or not.
         builder.with_graph(|graph| (0..3).for_each(|_| graph.burn_name()));
         let rekeyed = self.rekeyed;
-        let filtered: Self = self.then_named(format!("{name}-repartition-filter").into(), rekeyed, |instance| {
-            Ok(Rc::new(KeyedFilterNode::<K, V, KT, MK> { downstream: instance.downstream::<K, V>()?, marker: PhantomData }))
+        let filtered: Self = self.then_named(format!("{name}-repartition-filter").into(), rekeyed, move |instance| {
+            Ok(Rc::new(KeyedFilterNode::<K, V, KT, MK> { null_keys, downstream: instance.downstream::<K, V>()?, marker: PhantomData }))
         });
         let topic = TopicRef::Repartition(Arc::clone(name));
         filtered.sink(format!("{name}-repartition-sink").into(), Topic::Fixed(topic.clone()), produced);
@@ -63,14 +69,24 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     }
 }
 
-/// Lets pass what has a key.
+/// What becomes of a record with a null key, which belongs to no partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NullKeys {
+    /// No operator below looks at it.
+    LeaveOut,
+    /// A left join gives a result for it, on any partition.
+    Keep,
+}
+
+/// The filter before a repartition topic.
 struct KeyedFilterNode<K, V, KT, MK> {
+    null_keys: NullKeys,
     downstream: Downstream<K, V>,
     marker: Passes<(KT, MK)>,
 }
 
 impl<K: Nullable<KT, MK>, V, KT, MK> Receiver<K, V> for KeyedFilterNode<K, V, KT, MK> {
     fn receive(&self, record: Record<K, V>) -> Result<(), Error> {
-        if record.key.as_option().is_none() { Ok(()) } else { self.downstream.forward(record) }
+        if self.null_keys == NullKeys::LeaveOut && record.key.as_option().is_none() { Ok(()) } else { self.downstream.forward(record) }
     }
 }

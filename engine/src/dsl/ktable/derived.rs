@@ -34,6 +34,10 @@ impl<K: 'static, V: Clone + 'static> Slot<K, V> {
         self.send_old.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn set_sends_old(&self) {
+        self.send_old.store(true, Ordering::Relaxed);
+    }
+
     /// The physical side of the node: with the store, if there is one.
     pub(crate) fn table_store(&self, instance: &mut Instance<'_>) -> Result<Rc<TableStore<K, V>>, Error> {
         match self.materialization.get() {

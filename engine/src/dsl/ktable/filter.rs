@@ -38,6 +38,10 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
     fn filter_nodes(self, predicate: Predicate<K, V>) -> Self {
         let name = self.builder.new_name("KTABLE-FILTER-");
         let slot = Slot::new();
+        // Where old values are to be had, a row that was not there and is not there now gives nothing.
+        if self.table.send_old_values(&self.builder, false) {
+            slot.set_sends_old();
+        }
         let (of_node, condition) = (Arc::clone(&slot), Arc::clone(&predicate));
         let node = self.builder.add_node(name, NodeKind::Processor, &[self.node], move |instance| {
             let (name, predicate) = (instance.name(), Arc::clone(&condition));
