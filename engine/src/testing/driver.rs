@@ -319,8 +319,18 @@ impl TopologyTestDriver {
     /// # Errors
     /// As an application's start.
     pub fn crash(&mut self) -> Result<(), Error> {
+        self.crash_for(Duration::ZERO)
+    }
+
+    /// As [`TopologyTestDriver::crash`], but back only when this time has passed on the wall clock: what became due meanwhile
+    /// is met at the start.
+    ///
+    /// # Errors
+    /// As an application's start.
+    pub fn crash_for(&mut self, time: Duration) -> Result<(), Error> {
         self.threads.clear();
         self.globals = None;
+        self.clock.advance(i64::try_from(time.as_millis()).unwrap_or(i64::MAX));
         self.restart()?;
         self.run()
     }
