@@ -77,10 +77,12 @@ fn settled(rows: &[Row]) -> Vec<Row> {
 }
 
 /// The differences of an application whose caches evict: stores and the last record of each key are the fixture's, and what
-/// was sent before are records that are sent without caches, in their order.
+/// was sent before are records that are sent without caches, in their order. (Not of joins: a flush joins one side's update
+/// with the other's of another time.)
 pub fn evicting_differences(fixture: &Fixture, got: &Outcome, uncached: &Outcome) -> Vec<String> {
     let mut lines = Vec::new();
     let name = &fixture.name;
+    let joins = fixture.topology.iter().any(|node| node["op"].as_str().is_some_and(|op| op.ends_with("join")));
     for (topic, expected) in fixture.outcome.topics.iter().filter(|(topic, _)| fixture.kinds[*topic] == "output") {
         let rows = |outcome: &Outcome| by_key(outcome.topics.get(topic).map(Vec::as_slice).unwrap_or_default());
         let (got, every, expected) = (rows(got), rows(uncached), by_key(expected));
@@ -89,6 +91,9 @@ pub fn evicting_differences(fixture: &Fixture, got: &Outcome, uncached: &Outcome
             let place = format!("{name}: topic {topic}, key {key:?}");
             let last = |rows: Vec<Row>| rows.into_iter().next_back().map(|row| row.value);
             compare(&format!("{place}, last"), &[last(of(&expected))], &[last(of(&got))], &mut lines);
+            if joins {
+                continue;
+            }
             let mut all = of(&every).into_iter();
             for row in of(&got) {
                 if !all.any(|update| update.value == row.value) {

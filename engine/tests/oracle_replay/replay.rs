@@ -125,11 +125,14 @@ fn rows(driver: &mut TopologyTestDriver, name: &str, plain: bool) -> Vec<Entry> 
     rows
 }
 
-/// The records a key received, by key.
+/// The records a key received, by key. Those of the null key are on any partition: within a step they have no order.
 pub fn by_key(rows: &[Row]) -> BTreeMap<Text, Vec<Row>> {
     let mut keys: BTreeMap<Text, Vec<Row>> = BTreeMap::new();
     for row in rows {
         keys.entry(row.key.clone()).or_default().push(row.clone());
+    }
+    if let Some(rows) = keys.get_mut(&None) {
+        rows.sort();
     }
     keys
 }

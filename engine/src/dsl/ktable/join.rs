@@ -116,6 +116,13 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
             let side = JoinSide::new(instance, lookup.getter(instance)?, rule, of_slot.sends_old())?;
             Ok(Rc::new(side.with(move |key: &K, this: Option<V2>, other: Option<V>| joiner(key, other, this))))
         });
+        // A side whose deletions give results must say whether there was a row to delete.
+        if kind != Kind::Inner {
+            left.send_old_values(&builder, true);
+        }
+        if kind == Kind::Outer {
+            right.send_old_values(&builder, true);
+        }
         right.connect(&builder, this_node);
         left.connect(&builder, other_node);
         let of_slot = Arc::clone(&slot);
