@@ -92,6 +92,10 @@ impl Modell {
         tid::oslodato(self.naa)
     }
 
+    pub(crate) fn et_millisekund_gaar(&mut self) {
+        self.naa.0 += 1000;
+    }
+
     pub(crate) fn talt(&self, teller: Teller) -> usize {
         self.tellere.get(teller.navn()).copied().unwrap_or_default()
     }
