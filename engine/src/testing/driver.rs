@@ -335,6 +335,15 @@ impl TopologyTestDriver {
         self.run()
     }
 
+    /// As [`TopologyTestDriver::crash`], starting again with another topology: a new version of the application.
+    ///
+    /// # Errors
+    /// As an application's start.
+    pub fn crash_into(&mut self, topology: &Topology) -> Result<(), Error> {
+        self.topology = topology.clone();
+        self.crash()
+    }
+
     /// Arms a crash inside a record: at its `outputs`-th write to a topic from now (0: the next), everything in memory is
     /// gone and the driver restarts by itself. It has happened once [`TopologyTestDriver::is_armed`] is false.
     pub fn crash_at_output(&mut self, outputs: u32) {

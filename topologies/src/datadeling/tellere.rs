@@ -50,7 +50,8 @@ pub enum Teller {
 }
 
 impl Teller {
-    const ALLE: [Self; 19] = [
+    /// Every count, in the order of its bit.
+    pub const ALLE: [Self; 19] = [
         Self::GodtattForste,
         Self::GodtattNyere,
         Self::GodtattLik,
@@ -72,7 +73,7 @@ impl Teller {
         Self::UgyldigGjenkjoring,
     ];
 
-    /// Every count there is.
+    /// How many counts there are.
     pub const ANTALL: usize = Self::ALLE.len();
 
     /// Name as a metric.

@@ -1,12 +1,18 @@
-//! Single messages over a base message: what each does to row, projections and counts.
+//! Single messages over a base message: what each does to row, projections and counts. Every message goes to the model and
+//! through the topology on the engine, which must agree after each.
+
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use straum_schemas::datadeling::{Arsak, AvtaleId, AvtaleRad, AvtaleStatus, Kilde, Statusarsak, Tiltakstype};
+use straum_topologies::datadeling::dekod::{Dekoder, Kildepost};
 use straum_topologies::datadeling::kjente::Kjente;
 use straum_topologies::datadeling::sporring::{self, AvtaleFilter, Sporringskode};
 use straum_topologies::datadeling::tellere::Teller;
+use straum_topologies::datadeling::topologi::Innstillinger;
 
 use crate::modell::Modell;
+use crate::motor::{ENKELT, Motor};
 
 const A1: &str = "00000000-0000-4000-8000-0000000000a1";
 const A2: &str = "00000000-0000-4000-8000-0000000000a2";
@@ -15,10 +21,14 @@ const P2: &str = "01810000002";
 const B1: &str = "999999999";
 const MIDT_I: &str = "2024-06-01T12:00:00Z";
 
-/// The model, and the offset of the next message.
+/// The model, the engine, and the offset of the next message.
 struct Scene {
     modell: Modell,
+    motor: Motor,
     offset: i64,
+    /// How many messages the source topic has: an offset below is read again.
+    skrevet: i64,
+    sett: usize,
 }
 
 fn mikro(antall: i64) -> String {
@@ -44,14 +54,49 @@ impl Scene {
     }
 
     fn kl(naa: &str) -> Self {
-        Self { modell: Modell::ny(naa), offset: 0 }
+        let motor = Motor::med(naa, Innstillinger::default(), ENKELT);
+        Self { modell: Modell::ny(naa), motor, offset: 0, skrevet: 0, sett: 0 }
     }
 
     fn raa(mut self, nokkel: Option<&str>, verdi: Option<&[u8]>) -> Self {
-        self.modell.les(nokkel.map(str::as_bytes), verdi, Kilde { partisjon: 0, offset: self.offset, epoke: 1 });
+        let (nokkel, kilde) = (nokkel.map(str::as_bytes), Kilde { partisjon: 0, offset: self.offset, epoke: 1 });
+        self.modell.les(nokkel, verdi, kilde);
+        if self.offset == self.skrevet {
+            self.skrevet += 1;
+            self.motor.les(nokkel, verdi);
+        } else {
+            let mottatt = straum_schemas::datadeling::Mikros(self.motor.driver.now() * 1000);
+            let post = Kildepost { nokkel, verdi, kilde, mottatt, tidligere_forsok: 1 };
+            let dekodet = Dekoder::ny("kilde", Arc::clone(&self.motor.innstillinger.kjente)).dekod(&post);
+            let (avtale_id, innmelding) = dekodet.utfall.del_opp().0.unwrap();
+            self.motor.skriv_gjenkjoring(&avtale_id.to_string(), &serde_json::to_vec(&innmelding).unwrap());
+            self.motor.ferdig();
+        }
         self.offset += 1;
-        self.modell.kontroller();
+        self.kontroller();
         self
+    }
+
+    fn kontroller(&mut self) {
+        self.modell.kontroller();
+        self.motor.kontroller(&self.modell);
+        for teller in Teller::ALLE {
+            assert_eq!(usize::try_from(self.motor.talt(teller)).unwrap(), self.modell.talt(teller), "{teller:?}");
+        }
+        assert_eq!(self.motor.statusendringer(), self.modell.statusendringer[self.sett..]);
+        self.sett = self.modell.statusendringer.len();
+    }
+
+    fn klokken_er(&mut self, naa: &str) {
+        self.modell.klokken_er(naa);
+        self.motor.klokken_er(naa);
+    }
+
+    fn start_igjen_med(&mut self, kjente: &Kjente) {
+        self.modell.et_millisekund_gaar();
+        self.modell.start_igjen_med(kjente.clone());
+        self.motor.start_igjen_med(kjente.clone());
+        self.kontroller();
     }
 
     fn send(self, endringer: &Value) -> Self {
@@ -132,10 +177,9 @@ fn m7_m8_an_unknown_value_is_parked_until_a_newer_message() {
 fn m9_a_parked_record_is_tried_with_the_values_known_at_start() {
     let ny_type = |til| Kjente { tiltakstyper: vec![("NY_TYPE".into(), til)], ..Kjente::default() };
     let mut scene = Scene::ny().send(&json!({"tiltakstype": "NY_TYPE", "stillingprosent": 70}));
-    scene.modell.start_igjen_med(Kjente::default());
+    scene.start_igjen_med(&Kjente::default());
     assert_eq!(scene.modell.parkert.len(), 1);
-    scene.modell.start_igjen_med(ny_type(Tiltakstype::Mentor));
-    scene.modell.kontroller();
+    scene.start_igjen_med(&ny_type(Tiltakstype::Mentor));
     assert_eq!((scene.rad().tiltakstype, scene.rad().stillingprosent), (Tiltakstype::Mentor, None));
     assert!(scene.modell.parkert.is_empty() && scene.oppforing().mangel.is_none());
 
@@ -143,7 +187,7 @@ fn m9_a_parked_record_is_tried_with_the_values_known_at_start() {
     let mut scene = Scene::ny().send(&json!({"tiltakstype": "NY_TYPE", "sistEndret": mikro(20)})).send(&json!({}));
     assert!(scene.oppforing().mangel.is_some());
     scene = scene.send(&json!({"sistEndret": mikro(30)}));
-    scene.modell.start_igjen_med(ny_type(Tiltakstype::Vtao));
+    scene.start_igjen_med(&ny_type(Tiltakstype::Vtao));
     assert_eq!(scene.rad().tiltakstype, Tiltakstype::Arbeidstrening);
 }
 
@@ -256,13 +300,13 @@ fn m18_m19_m20_dates_are_oslo_dates() {
         (starter, "2024-03-30T22:59:59Z", "2024-03-30T23:00:00Z", AvtaleStatus::KlarForOppstart, AvtaleStatus::Gjennomfores, "2024-03-31"),
     ] {
         let mut scene = Scene::kl("2024-02-01T12:00:00Z").send(&endringer);
-        scene.modell.klokken_er(for_midnatt);
+        scene.klokken_er(for_midnatt);
         assert_eq!(scene.rad().effektiv_status, fra);
-        scene.modell.klokken_er(midnatt);
+        scene.klokken_er(midnatt);
         assert_eq!(scene.rad().effektiv_status, til);
         let siste = scene.modell.statusendringer.last().unwrap();
         assert_eq!((siste.arsak, siste.gjelder_dato.to_string().as_str(), siste.fra, siste.til), (Statusarsak::Dato, dato, Some(fra), Some(til)));
-        scene.modell.kontroller();
+        scene.kontroller();
         let antall = scene.modell.statusendringer.len();
         let mut varsel = endringer.clone();
         varsel["sistEndret"] = json!("2024-10-28T00:05:00Z");

@@ -92,6 +92,10 @@ impl Modell {
         tid::oslodato(self.naa)
     }
 
+    pub(crate) fn et_millisekund_gaar(&mut self) {
+        self.naa.0 += 1000;
+    }
+
     pub(crate) fn talt(&self, teller: Teller) -> usize {
         self.tellere.get(teller.navn()).copied().unwrap_or_default()
     }
@@ -126,6 +130,10 @@ impl Modell {
         let kjente = Arc::clone(&self.kjente);
         let om = Omstendighet { kjente: &kjente, idag: self.idag() };
         for (avtale_id, parkert) in self.parkert.clone() {
+            // What is still unknown stays as it is, and is not counted anew.
+            if parkert.iter().all(|post| kjente.forste_ukjente(&post.redusert).is_some()) {
+                continue;
+            }
             let avgjorelse = rekkefolge::prov_parkert(avtale_id, self.avtale.get(&avtale_id), parkert, &om);
             self.utfor(avtale_id, avgjorelse);
         }

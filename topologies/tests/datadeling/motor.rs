@@ -8,6 +8,7 @@ use straum::processor::Headers;
 use straum::serde::{Json, SerdeExt, Utf8};
 use straum::testing::{TestOutput, TopologyTestDriver};
 use straum_schemas::datadeling::{AntallRad, AvtaleNrRad, AvtaleOppforing, DodtBrev, Parkert, Statusendring, Tilstand};
+use straum_topologies::datadeling::kjente::Kjente;
 use straum_topologies::datadeling::tellere::{Teller, Telling};
 use straum_topologies::datadeling::tid;
 use straum_topologies::datadeling::topologi::{Innstillinger, feilhandterere, lagernavn, still_inn, topologi};
@@ -35,10 +36,6 @@ pub(crate) fn millisekunder(naa: &str) -> i64 {
 }
 
 impl Motor {
-    pub(crate) fn ny(naa: &str) -> Self {
-        Self::med(naa, Innstillinger::default(), ENKELT)
-    }
-
     pub(crate) fn med(naa: &str, innstillinger: Innstillinger, oppsett: Oppsett) -> Self {
         let deklarert = topologi(&innstillinger).unwrap();
         let driver = TopologyTestDriver::builder(&deklarert)
@@ -80,6 +77,13 @@ impl Motor {
     pub(crate) fn klokken_er(&mut self, naa: &str) {
         let om = millisekunder(naa) - self.driver.now();
         self.driver.advance_wall_clock(Duration::from_millis(om.try_into().unwrap())).unwrap();
+        self.ferdig();
+    }
+
+    pub(crate) fn start_igjen_med(&mut self, kjente: Kjente) {
+        self.innstillinger.kjente = Arc::new(kjente);
+        self.driver.crash_into(&topologi(&self.innstillinger).unwrap()).unwrap();
+        self.driver.advance_wall_clock(Duration::from_millis(1)).unwrap();
         self.ferdig();
     }
 
