@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use straum_state::{StoreSpec, TaskState};
+use straum_state::{Charge, MemoryPart, StoreSpec, TaskState};
 
 use crate::error::{Error, ErrorKind};
 use crate::log::{
@@ -54,6 +54,8 @@ pub(crate) struct StreamThread {
     last_commit: i64,
     paused: Vec<TopicPartition>,
     batches: Vec<RecordBatch>,
+    /// What waits in the tasks' queues, charged to the process' budget.
+    queues: Charge,
     restored: Vec<(TaskId, Restored)>,
     commits: u64,
 }
@@ -92,6 +94,7 @@ impl StreamThread {
         let producer = make_producer(&*log, &environment, index, &name)?;
         let consumer = make_consumer(&*log, &environment, &name)?;
         let last_commit = environment.clock.now();
+        let queues = environment.budget.charge(MemoryPart::Queues);
         let mut thread = Self {
             name,
             index,
@@ -109,6 +112,7 @@ impl StreamThread {
             last_commit,
             paused: Vec::new(),
             batches: Vec::new(),
+            queues,
             restored: Vec::new(),
             commits: 0,
         };
@@ -196,6 +200,7 @@ impl StreamThread {
         }
         let busy = self.tasks.values().any(|task| task.buffered().any(|(_, waiting)| waiting > 0));
         round.polled = self.poll(if busy { Duration::ZERO } else { wait })?;
+        self.queues.set(self.tasks.values().map(|task| task.buffered_bytes() as u64).sum());
         for id in self.assigned.clone() {
             round.processed += self.process(id)?;
         }
