@@ -91,9 +91,10 @@ pub fn run(size: Size, folder: &Path, mut progress: impl FnMut(Progress)) -> any
     run.report.seconds = began.elapsed().as_secs_f64();
     run.check(again, size.keys)?;
     run.look()?;
-    run.report.files = TableFiles::below(&folder.join("state"))?;
     run.streams.close()?;
+    // Before the files are looked at, which takes memory of its own.
     run.report.peak = resident()?.1;
+    run.report.files = TableFiles::below(&folder.join("state"))?;
     Ok(run.report)
 }
 

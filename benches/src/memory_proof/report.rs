@@ -65,11 +65,12 @@ impl Report {
         ];
         lines.extend(self.peak_gauges.by_name().map(|(name, bytes)| format!("  {name:<16} {:.1} MiB at the most", bytes as f64 / MIB as f64)));
         lines.push(format!(
-            "table files        {} of {} KiB on average, {} below 64 KiB ({:.1} %)",
+            "table files        {} of {} KiB on average, {} below 64 KiB ({:.1} %); {} more of metadata",
             self.files.files,
             self.files.average() / 1024,
             self.files.slivers,
-            100.0 * self.files.slivers as f64 / self.files.files.max(1) as f64
+            100.0 * self.files.slivers as f64 / self.files.files.max(1) as f64,
+            self.files.metadata
         ));
         lines.push(format!("sampled counts     {}, {} wrong", self.sampled, self.wrong_counts));
         lines
@@ -81,7 +82,7 @@ mod tests {
     use super::*;
 
     fn good() -> Report {
-        Report { keys: 10, tasks: 2, budget: 100 * MIB, slack: 10 * MIB, peak: 110 * MIB, sampled: 5, files: TableFiles { files: 100, bytes: 1 << 30, slivers: 5 }, ..Report::default() }
+        Report { keys: 10, tasks: 2, budget: 100 * MIB, slack: 10 * MIB, peak: 110 * MIB, sampled: 5, files: TableFiles { files: 100, bytes: 1 << 30, slivers: 5, metadata: 9 }, ..Report::default() }
     }
 
     #[test]
