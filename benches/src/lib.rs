@@ -2,3 +2,4 @@
 #![allow(clippy::print_stdout, reason = "proofs print their findings")]
 
 pub mod crash_proof;
+pub mod memory_proof;

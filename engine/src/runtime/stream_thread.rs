@@ -57,6 +57,8 @@ pub(crate) struct StreamThread {
     last_commit: i64,
     paused: Vec<TopicPartition>,
     batches: Vec<RecordBatch>,
+    /// What waits in the tasks' queues, charged to the process' budget.
+    queues: Charge,
     restored: Vec<(TaskId, Restored)>,
     commits: u64,
     /// The producer or the tasks have to be made anew before anything else.
@@ -119,6 +121,7 @@ impl StreamThread {
             last_commit,
             paused: Vec::new(),
             batches: Vec::new(),
+            queues,
             restored: Vec::new(),
             commits: 0,
             broken: false,
@@ -215,6 +218,7 @@ impl StreamThread {
         }
         let busy = self.tasks.values().any(|task| task.buffered().any(|(_, waiting)| waiting > 0));
         round.polled = self.poll(if busy { Duration::ZERO } else { wait })?;
+        self.queues.set(self.tasks.values().map(|task| task.buffered_bytes() as u64).sum());
         for id in self.assigned.clone() {
             round.processed += self.process(id)?;
         }

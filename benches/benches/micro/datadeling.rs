@@ -1,0 +1,102 @@
+//! Datadeling: decoding messages, and one more change of an employer, small and large.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use criterion::{BenchmarkId, Criterion, Throughput};
+use straum::serde::{Json, RawBytes};
+use straum_schemas::datadeling::{AvtaleId, AvtaleRad, BedriftNokkel, Delendring, Endring, Kilde, Mikros, Tilstand};
+use straum_topologies::datadeling::dekod::{Dekoder, Kildepost, Utfall};
+use straum_topologies::datadeling::generator::{Generator, Generert, Innstillinger};
+use straum_topologies::datadeling::kjente::Kjente;
+use straum_topologies::datadeling::rekkefolge::Lagring;
+use straum_topologies::datadeling::{projeksjon, tid};
+
+use crate::state::Task;
+
+const MESSAGES: u64 = 10_000;
+
+fn messages() -> Vec<Generert> {
+    Generator::ny(Innstillinger { meldinger: MESSAGES, ..Innstillinger::default() }).collect()
+}
+
+fn post(message: &Generert) -> Kildepost<'_> {
+    let kilde = Kilde { partisjon: 0, offset: 0, epoke: 1 };
+    Kildepost { nokkel: message.nokkel.as_deref().map(str::as_bytes), verdi: message.verdi.as_deref(), kilde, mottatt: Mikros(0), tidligere_forsok: 0 }
+}
+
+pub(crate) fn decode(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("datadeling");
+    group.throughput(Throughput::Elements(MESSAGES));
+    let (messages, decoder) = (messages(), Dekoder::ny("kilde", Arc::default()));
+    group.bench_function("decode of a message", |bencher| {
+        bencher.iter(|| messages.iter().for_each(|message| drop(black_box(decoder.dekod(&post(message))))));
+    });
+    group.finish();
+}
+
+fn a_row() -> AvtaleRad {
+    let decoder = Dekoder::ny("kilde", Arc::default());
+    let known = Kjente::default();
+    let today = tid::oslodato(tid::les_instant("2025-01-15T12:00:00Z").unwrap());
+    let row = |message: &Generert| match decoder.dekod(&post(message)).utfall {
+        Utfall::Redusert(reduced) => known.rad(&reduced, today).ok().filter(|row| !row.bedrift_nr.is_empty()),
+        _ => None,
+    };
+    messages().iter().find_map(row).unwrap()
+}
+
+fn state(template: &AvtaleRad, agreement: u32, version: i32) -> (AvtaleId, Tilstand) {
+    let avtale_id = AvtaleId::les(&format!("{agreement:08x}-0000-4000-8000-000000000000")).unwrap();
+    let row = AvtaleRad { avtale_id, versjon: version, ..template.clone() };
+    (avtale_id, Tilstand { rad: Some(Arc::new(row)), mangel: None })
+}
+
+fn apply(task: &Task<Bytes, Tilstand>, employer: &str, part: Delendring) {
+    let key = Bytes::from(BedriftNokkel::bytes(employer, part.avtale_id));
+    let mut store = task.store.borrow_mut();
+    let decided = projeksjon::bruk_del(store.peek(&key).unwrap().map(|(state, _)| state), part);
+    match decided {
+        Lagring::Uendret => {}
+        Lagring::Skriv(state) => store.put(&key, Some(state), 1).unwrap(),
+        Lagring::Slett => drop(store.delete(&key, 1).unwrap()),
+    }
+    drop(store);
+    task.savepoint.advance();
+}
+
+/// The cost of a change must not grow with what the employer has.
+pub(crate) fn large_employer(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("one more change of an employer with agreements");
+    let template = a_row();
+    for agreements in [500_u32, 50_000] {
+        let folder = tempfile::tempdir().unwrap();
+        let task: Task<Bytes, Tilstand> = Task::open(Some(folder.path()), Arc::new(RawBytes), Arc::new(Json::<Tilstand>::new()));
+        for agreement in 0..agreements {
+            let (avtale_id, ny) = state(&template, agreement, 1);
+            projeksjon::etter_bedrift(&Endring { avtale_id, gammel: None, ny: Some(ny) }, |employer, part| apply(&task, employer, part));
+            if agreement % 5_000 == 4_999 {
+                task.commit();
+            }
+        }
+        task.commit();
+        task.state.flush().unwrap();
+        // As many agreements change in either case, so that only the employer's size differs.
+        let (step, mut number) = (agreements / 500, 0_u32);
+        group.bench_function(BenchmarkId::from_parameter(agreements), |bencher| {
+            bencher.iter(|| {
+                number = number.wrapping_add(1);
+                let agreement = number % 500 * step;
+                let version = i32::try_from(number / 500 % 1000).unwrap() + 1;
+                let (avtale_id, gammel) = state(&template, agreement, version);
+                let (_, ny) = state(&template, agreement, version + 1);
+                projeksjon::etter_bedrift(&Endring { avtale_id, gammel: Some(gammel), ny: Some(ny) }, |employer, part| apply(&task, employer, part));
+                if number.is_multiple_of(500) {
+                    task.commit();
+                }
+            });
+        });
+    }
+    group.finish();
+}
