@@ -132,7 +132,7 @@ pub(crate) fn rocksdb(criterion: &mut Criterion) {
             at = (at + 7919) % COMMITTED;
             black_box(task.store.borrow_mut().peek(&scattered(at)).unwrap());
         };
-        bencher.iter_custom(|iterations| in_transactions(iterations, get, forget));
+        bencher.iter_custom(|iterations| in_transactions(iterations, &get, forget));
     });
     group.bench_function("put, changelog and apply, 10,000 a commit", |bencher| {
         bencher.iter_custom(|iterations| {

@@ -66,7 +66,6 @@ pub(crate) struct StreamThread {
     /// Recoveries since the last commit.
     failures: u32,
     recoveries: u64,
-    queues: Charge,
 }
 
 /// What one round did.
@@ -127,7 +126,6 @@ impl StreamThread {
             broken: false,
             failures: 0,
             recoveries: 0,
-            queues,
         };
         thread.open_tasks()?;
         Ok(thread)
@@ -246,8 +244,6 @@ impl StreamThread {
             }
         }
         self.batches = batches;
-        let waiting: usize = self.tasks.values().map(Task::buffered_bytes).sum();
-        self.queues.set(waiting as u64);
         self.back_pressure()?;
         Ok(polled)
     }
