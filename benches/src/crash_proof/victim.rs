@@ -19,7 +19,14 @@ use crate::crash_proof::input::{PARTITIONS, TOPIC, key, timestamp};
 use crate::crash_proof::topology::{OUT, STORE, topology};
 
 /// The application's clock runs this much faster than the wall: state is flushed by age, and the proof has no time to wait.
-const CLOCK_SPEED: i64 = 600;
+const CLOCK_SPEED: i64 = 30_000;
+
+/// As [`CLOCK_SPEED`], on a broker, whose time-outs go by the wall.
+const CLOCK_SPEED_ON_KAFKA: i64 = 600;
+
+fn clock_speed(args: &VictimArgs) -> i64 {
+    if args.kafka.is_some() { CLOCK_SPEED_ON_KAFKA } else { CLOCK_SPEED }
+}
 
 /// Where to die.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum)]
@@ -94,11 +101,12 @@ pub struct VictimArgs {
 
 struct FastClock {
     start: i64,
+    speed: i64,
 }
 
 impl Clock for FastClock {
     fn now(&self) -> i64 {
-        self.start + (SystemClock.now() - self.start) * CLOCK_SPEED
+        self.start + (SystemClock.now() - self.start) * self.speed
     }
 }
 
@@ -168,7 +176,7 @@ fn config(args: &VictimArgs) -> StreamsConfig {
     config.state_dir = args.dir.join("state");
     config.num_stream_threads = 2;
     config.poll = Duration::from_millis(2);
-    let speed = u32::try_from(CLOCK_SPEED).unwrap_or(1);
+    let speed = u32::try_from(clock_speed(args)).unwrap_or(1);
     config.commit_interval = Duration::from_millis(20) * speed;
     config.transaction_timeout = Duration::from_secs(10) * speed;
     if args.kafka.is_some() {
@@ -191,9 +199,9 @@ fn options(args: &VictimArgs) -> StreamsOptions {
         None => probe,
         Some(Fault::ApplyBeforeCommit) => probe.with_fault(SeededFault::ApplyBeforeCommit),
         Some(Fault::CommitWithoutOffsets) => probe.with_fault(SeededFault::CommitWithoutOffsets),
-        Some(Fault::RestoreFromWrongOffset) => probe.with_fault(SeededFault::RestoreFromWrongOffset(3)),
+        Some(Fault::RestoreFromWrongOffset) => probe.with_fault(SeededFault::RestoreFromWrongOffset(1000)),
     };
-    StreamsOptions::default().probe(probe).clock(Arc::new(FastClock { start: SystemClock.now() }))
+    StreamsOptions::default().probe(probe).clock(Arc::new(FastClock { start: SystemClock.now(), speed: clock_speed(args) }))
 }
 
 fn kill_self() {

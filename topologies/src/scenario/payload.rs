@@ -80,7 +80,7 @@ mod tests {
             (json!({"text": "poison-pill"}), Some(b"poison-pill")),
             (json!({"hex": "00 ff"}), Some(b"\x00\xff")),
             (json!({"json": {"text": "x"}}), Some(b"{\"text\":\"x\"}")),
-            (json!({"text": "x", "b": 1}), Some(b"{\"text\":\"x\",\"b\":1}")),
+            (json!({"text": "x", "b": 1}), Some(b"{\"b\":1,\"text\":\"x\"}")),
         ] {
             assert_eq!(bytes(&value, false).unwrap().as_deref(), expected, "{value}");
         }

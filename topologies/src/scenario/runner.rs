@@ -175,6 +175,8 @@ impl<'a> Run<'a> {
         work(&mut self.driver)?;
         if self.plan == Plan::BeforeCommit {
             self.driver.crash()?;
+            // What is done at the start is done a moment after it.
+            self.driver.advance_wall_clock(STARTING)?;
             self.crashes.count += 1;
         }
         if output.is_some() {
