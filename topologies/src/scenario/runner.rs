@@ -182,6 +182,8 @@ impl<'a> Run<'a> {
         if output.is_some() {
             self.settle()?;
             if !self.driver.is_armed() {
+                self.driver.advance_wall_clock(STARTING)?;
+                self.settle()?;
                 self.crashes.count += 1;
                 self.crashes.inside_single |= single;
                 self.crashes.inside_file |= !single;
