@@ -117,7 +117,9 @@ pub(crate) fn rocksdb(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("rocksdb through a store");
     let folder = tempfile::tempdir().unwrap();
     let task = task(Some(folder.path()));
-    let forget = || drop(task.store.borrow_mut().evict_clean(u64::MAX));
+    let forget = || {
+        task.store.borrow_mut().evict_clean(u64::MAX);
+    };
     for number in 0..COMMITTED {
         task.put(&scattered(number), 1);
         if number % TRANSACTION == TRANSACTION - 1 {
@@ -128,11 +130,11 @@ pub(crate) fn rocksdb(criterion: &mut Criterion) {
     task.state.flush().unwrap();
     group.bench_function("get of a key in 200,000", |bencher| {
         let mut at = 0;
-        let get = |_| {
+        let mut get = |_| {
             at = (at + 7919) % COMMITTED;
             black_box(task.store.borrow_mut().peek(&scattered(at)).unwrap());
         };
-        bencher.iter_custom(|iterations| in_transactions(iterations, &get, forget));
+        bencher.iter_custom(|iterations| in_transactions(iterations, &mut get, forget));
     });
     group.bench_function("put, changelog and apply, 10,000 a commit", |bencher| {
         bencher.iter_custom(|iterations| {

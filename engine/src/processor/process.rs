@@ -47,7 +47,7 @@ where
             this: Weak::clone(this),
             marker: PhantomData,
         });
-        node.call(|processor, context| processor.init(context))?;
+        node.call(Processor::init)?;
         Ok(node)
     }
 

@@ -70,9 +70,4 @@ impl Punctuations {
         due.next = due.next.saturating_add(due.interval.saturating_mul(missed + 1));
         Some(Due { node: Rc::clone(&due.node), punctuation: due.id, timestamp: now })
     }
-
-    /// When the next punctuation of this kind is due.
-    pub(crate) fn next(&self, kind: PunctuationType) -> Option<i64> {
-        self.schedules.iter().filter(|schedule| schedule.kind == kind).map(|schedule| schedule.next).min()
-    }
 }

@@ -144,7 +144,7 @@ impl StreamThread {
         let config = Arc::clone(&self.environment.config);
         let now = self.environment.clock.now();
         let mut assignment = Vec::new();
-        for partition in self.tasks.values().flat_map(|task| task.partitions()) {
+        for partition in self.tasks.values().flat_map(Task::partitions) {
             let position = self.consumer.position(partition);
             assignment.push((partition.clone(), position.map_or(StartOffset::Beginning, StartOffset::At)));
         }
@@ -420,11 +420,7 @@ impl StreamThread {
         self.wrote = false;
         match log_kind {
             Some(LogErrorKind::Fatal | LogErrorKind::Fenced | LogErrorKind::Io) => self.renew()?,
-            _ if open => {
-                if self.producer.abort().is_err() {
-                    self.renew()?;
-                }
-            }
+            _ if open && self.producer.abort().is_err() => self.renew()?,
             _ => {}
         }
         self.open_tasks()?;

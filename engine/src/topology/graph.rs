@@ -189,10 +189,6 @@ impl Graph {
         }
     }
 
-    pub(crate) fn global(&self, store: &str) -> Option<&GlobalStore> {
-        self.globals.iter().find(|global| &**global.supplier.name() == store)
-    }
-
     /// The source nodes above a node, itself included, within its sub-topology.
     pub(crate) fn sources_of(&self, id: NodeId) -> BTreeSet<NodeId> {
         let mut sources = BTreeSet::new();

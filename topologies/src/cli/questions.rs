@@ -92,9 +92,15 @@ impl Question {
 
     /// The field of an answer, or what went wrong.
     pub(super) fn read(&self, answer: &Answer) -> Result<Value, String> {
-        let found = answer.body["data"][self.field].clone();
-        let errors = answer.body["errors"].as_array().is_some_and(|errors| !errors.is_empty());
-        if answer.status == 200 && !found.is_null() && !errors { Ok(found) } else { Err(format!("status {}: {}", answer.status, answer.body)) }
+        let found = answer.body.get("data").and_then(|data| data.get(self.field)).filter(|found| !found.is_null());
+        let errors = answer.body.get("errors").and_then(Value::as_array).is_some_and(|errors| !errors.is_empty());
+        if let Some(found) = found
+            && answer.status == 200
+            && !errors
+        {
+            return Ok(found.clone());
+        }
+        Err(format!("status {}: {}", answer.status, answer.body))
     }
 }
 

@@ -29,7 +29,7 @@ impl TopologyDefinition for Count {
         let builder = StreamsBuilder::new();
         builder
             .stream("words", Consumed::with(Utf8.nullable(), Utf8.nullable()))
-            .map_values(|word| word.clone().unwrap_or_default())
+            .map_values(Option::unwrap_or_default)
             .filter(|_, word| !word.is_empty())
             .group_by("by-word", |_, word| word.clone(), Grouped::with(Utf8, Utf8))
             .count(Materialized::named("words-counted"))

@@ -199,7 +199,7 @@ impl<'a> Run<'a> {
         for (name, value) in &send.headers {
             headers.add(name, payload::bytes(value, true).map_err(Problem::new)?.as_deref());
         }
-        let timestamp = send.timestamp.map_or_else(|| self.driver.now(), |timestamp| timestamp.as_millisecond());
+        let timestamp = send.timestamp.map_or_else(|| self.driver.now(), jiff::Timestamp::as_millisecond);
         let topic = self.input(&send.topic)?;
         self.disturbed(0, true, |driver| {
             driver.write(&topic, send.partition, key.as_deref(), value.as_deref(), timestamp, &headers)?;

@@ -79,7 +79,7 @@ fn parter(ut: &mut Skriver, avtale: &Avtale) {
     ut.tall("stillingKonseptId", Some(22_944));
     ut.desimal("antallDagerPerUke", avtale.start.map(|_| avtale.dager), ".5");
     let kontakt = r#"{"refusjonKontaktpersonFornavn":"Blå","refusjonKontaktpersonEtternavn":"Sykkel","refusjonKontaktpersonTlf":"93807384","ønskerVarslingOmRefusjon":true}"#;
-    ut.raa("refusjonKontaktperson", if avtale.tekst % 8 == 0 { kontakt } else { "null" });
+    ut.raa("refusjonKontaktperson", if avtale.tekst.is_multiple_of(8) { kontakt } else { "null" });
     ut.tekst("mentorFornavn", mentor.then_some("Mente"));
     ut.tekst("mentorEtternavn", mentor.then_some("Mentoresen"));
     ut.tekst("mentorOppgaver", mentor.then_some(oppgaver.as_str()));
@@ -112,7 +112,7 @@ fn lonn(ut: &mut Skriver, avtale: &Avtale) {
     ut.dato("datoForRedusertProsent", avtale.start.filter(|_| redusert));
     ut.tekst("stillingstype", avtale.stillingstype.map(Wirenavn::wire));
     let maal = r#"[{"id":"8a6a6d50-1dce-4461-ab02-6ff5990b2711","kategori":"FÅ_JOBB_I_BEDRIFTEN","beskrivelse":"lære mer"}]"#;
-    ut.raa("maal", if avtale.tekst % 3 == 0 { maal } else { "[]" });
+    ut.raa("maal", if avtale.tekst.is_multiple_of(3) { maal } else { "[]" });
     let inkludering = avtale.tiltakstype == Tiltakstype::Inkluderingstilskudd;
     let utgift = r#"[{"id":"1b7c1c9a-bf8a-4df0-9f7a-7f8ca48d315b","beløp":3000,"type":"UTSTYR"}]"#;
     ut.raa("inkluderingstilskuddsutgift", if inkludering { utgift } else { "[]" });

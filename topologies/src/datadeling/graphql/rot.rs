@@ -225,7 +225,6 @@ impl Query {
         })
     }
 
-    #[expect(clippy::too_many_arguments, reason = "those of the schema")]
     async fn varighet(
         &self,
         ctx: &Context<'_>,
