@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use straum::dsl::{Consumed, Grouped, Joined, Materialized, Produced, StreamsBuilder};
 use straum::log::embedded::{EmbeddedLog, EmbeddedOptions};
-use straum::log::{HeaderView, Log, OutputBatch, ProducerOptions, TopicPartition, TopicSpec};
+use straum::log::{CommittedOffset, GroupMembership, HeaderView, Log, OutputBatch, ProducerOptions, TopicPartition, TopicSpec};
 use straum::processor::Headers;
-use straum::runtime::{Clock, ManualClock, State, Streams, StreamsConfig, StreamsOptions};
+use straum::runtime::{Clock, ManualClock, State, Streams, StreamsConfig, StreamsOptions, SystemClock};
 use straum::serde::{I64, RawBytes, SerdeExt, Utf8};
 use straum::testing::{DriverBuilder, TestRecord, TopologyTestDriver};
 use straum::Topology;
@@ -256,9 +256,60 @@ fn poll_ms_is_how_long_an_idle_thread_waits() {
 }
 
 #[test]
-fn memory_max_bytes_is_the_budget() {
-    for bytes in [32 * 1024 * 1024_u64, 64 * 1024 * 1024] {
-        let (streams, _log, _folder) = application(&[("memory.max.bytes", &bytes.to_string())], 0, Arc::new(ManualClock::new(0)));
-        assert_eq!(streams.memory().limit(), bytes);
+fn memory_max_bytes_commits_before_uncommitted_state_fills_it() {
+    for (bytes, commits_early) in [("16777216", true), ("536870912", false)] {
+        let mut driver = driver(&[("memory.max.bytes", bytes)], &counting()).start().unwrap();
+        let long = "k".repeat(1000);
+        driver.input("in", Utf8, I64).pipe_values(&mut driver, (0..4000).map(|number| (format!("{long}{number}"), 1))).unwrap();
+        let committed = driver.log().committed("app", &[TopicPartition::new("in", 0)]).unwrap();
+        assert_eq!(committed[0].is_some(), commits_early, "{bytes} bytes");
+    }
+}
+
+#[test]
+fn auto_offset_reset_decides_where_to_read_what_was_never_read() {
+    for (reset, expected) in [("earliest", 5), ("latest", 0)] {
+        let (mut streams, _log, _folder) = application(&[("auto.offset.reset", reset), ("poll.ms", "1")], 5, Arc::new(SystemClock));
+        streams.start().unwrap();
+        wait(&streams, |streams| streams.state() == State::Running && streams.is_idle());
+        assert_eq!(streams.tasks().iter().map(|task| task.processed).sum::<u64>(), expected, "{reset}");
+        streams.close().unwrap();
+    }
+    let (mut streams, _log, _folder) = application(&[("auto.offset.reset", "none")], 5, Arc::new(ManualClock::new(0)));
+    streams.start().unwrap();
+    wait(&streams, |streams| streams.tasks().iter().any(|task| task.failing.is_some()));
+    let failing = streams.tasks().into_iter().find_map(|task| task.failing).unwrap();
+    assert!(failing.contains("no offset to read in-") && failing.contains("auto.offset.reset is none"), "{failing}");
+    streams.close().unwrap();
+}
+
+#[test]
+fn auto_offset_reset_decides_where_to_read_on_when_the_next_record_was_deleted() {
+    // A task that stands is closed, and has no store to ask.
+    for (reset, expected) in [("earliest", Some(3)), ("latest", Some(2)), ("none", None)] {
+        let mut driver = driver(&[("auto.offset.reset", reset)], &counting()).start().unwrap();
+        let partition = TopicPartition::new("in", 0);
+        let one = 1_i64.to_be_bytes();
+        let write = |driver: &TopologyTestDriver| driver.write(&"in".into(), Some(0), Some(b"a"), Some(&one), 0, &Headers::new()).unwrap();
+        if reset == "none" {
+            // Without an offset it would stand from the beginning.
+            let membership = GroupMembership { group: "app".to_owned(), member: None };
+            let offset = CommittedOffset { partition: partition.clone(), offset: 0, metadata: String::new() };
+            driver.log().commit_offsets(&membership, &[offset]).unwrap();
+            driver.resume().unwrap();
+        }
+        write(&driver);
+        driver.run().unwrap();
+        driver.commit().unwrap();
+        // Two more come and the first of them is deleted before it is read.
+        write(&driver);
+        write(&driver);
+        driver.log().delete_records(&[(partition.clone(), 2)]).unwrap();
+        driver.run().unwrap();
+        write(&driver);
+        driver.run().unwrap();
+        assert_eq!(driver.store::<String, i64>("counts").unwrap().get(&"a".to_owned()).unwrap(), expected, "{reset}");
+        let failing = driver.failing().map(|(_, error)| error.to_string()).collect::<String>();
+        assert_eq!(failing.contains("no offset to read in-0 from"), reset == "none", "{failing}");
     }
 }

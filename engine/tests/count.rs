@@ -112,3 +112,20 @@ fn a_log_that_fails_loses_and_doubles_nothing() {
         assert_eq!(driver.store::<String, i64>("counts").unwrap().get(&"a".to_owned()).unwrap(), Some(6), "{kind:?}");
     }
 }
+
+#[test]
+fn merged_topics_may_have_unequally_many_partitions() {
+    let builder = StreamsBuilder::new();
+    let few = builder.stream("few", Consumed::with(Utf8, I64));
+    builder.stream("many", Consumed::with(Utf8, I64)).merge(few).to("out", Produced::with(Utf8, I64));
+    let mut driver = TopologyTestDriver::builder(&builder.build().unwrap()).topic("few", 2).topic("many", 5).start().unwrap();
+    for topic in ["few", "many"] {
+        driver.input(topic, Utf8, I64).pipe_values(&mut driver, (0..20).map(|number| (format!("{topic}{number}"), number))).unwrap();
+    }
+    driver.crash().unwrap();
+    driver.settle().unwrap();
+    let mut keys: Vec<String> = driver.output("out", Utf8, I64).committed().read_pairs(&driver).unwrap().into_iter().map(|(key, _)| key).collect();
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys.len(), 40);
+}

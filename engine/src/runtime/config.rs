@@ -17,6 +17,19 @@ pub enum ProcessingGuarantee {
     AtLeastOnce,
 }
 
+/// Where a source is read from when the group has committed no offset for it, or one whose record has been deleted.
+/// Kafka: `auto.offset.reset`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum OffsetReset {
+    /// The oldest record there is.
+    #[default]
+    Earliest,
+    /// What comes from now on.
+    Latest,
+    /// Nowhere: the task pauses and says so.
+    None,
+}
+
 /// The settings of an application. Kafka Streams: `StreamsConfig`.
 ///
 /// ```
@@ -32,6 +45,9 @@ pub enum ProcessingGuarantee {
 pub struct StreamsConfig {
     /// `application.id`: the group, and the prefix of internal topics. Required.
     pub application_id: Arc<str>,
+    /// `auto.offset.reset`: `earliest` (the default, as in Kafka Streams), `latest` or `none`. Repartition topics are
+    /// always read from the beginning.
+    pub auto_offset_reset: OffsetReset,
     /// `num.stream.threads`, 1.
     pub num_stream_threads: usize,
     /// `processing.guarantee`: `exactly_once_v2` (the default here; Kafka Streams' is `at_least_once`) or `at_least_once`.
@@ -67,8 +83,9 @@ pub struct StreamsConfig {
     pub memory_max_bytes: u64,
 }
 
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 17] = [
     "application.id",
+    "auto.offset.reset",
     "buffered.records.per.partition",
     "commit.interval.ms",
     "errors.dead.letter.queue.topic.name",
@@ -94,6 +111,7 @@ impl StreamsConfig {
         Self {
             dead_letter_topic: Some(format!("{application_id}-dead-letter-queue").into()),
             application_id,
+            auto_offset_reset: OffsetReset::Earliest,
             num_stream_threads: 1,
             processing_guarantee: ProcessingGuarantee::ExactlyOnce,
             commit_interval: Duration::from_millis(100),
@@ -142,6 +160,14 @@ impl StreamsConfig {
 
     fn set(&mut self, key: &str, value: &str) -> Result<(), Error> {
         match key {
+            "auto.offset.reset" => {
+                self.auto_offset_reset = match value {
+                    "earliest" => OffsetReset::Earliest,
+                    "latest" => OffsetReset::Latest,
+                    "none" => OffsetReset::None,
+                    other => return Err(invalid(key, other, "earliest, latest or none")),
+                }
+            }
             "num.stream.threads" => self.num_stream_threads = number(key, value, 1)?,
             "commit.interval.ms" => self.commit_interval = Duration::from_millis(number(key, value, 0)?),
             "statestore.cache.max.bytes" => self.statestore_cache_max_bytes = number(key, value, 0)?,

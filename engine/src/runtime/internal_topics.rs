@@ -4,14 +4,31 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind};
-use crate::log::{Log, TopicSpec};
+use crate::log::{Log, TopicPartition, TopicSpec};
 use crate::runtime::StreamsConfig;
 use crate::topology::{Subtopology, TaskId, TopicRef, Topology, changelog_topic};
 
-/// How many tasks each sub-topology has; made by [`prepare`].
+/// The tasks, and the partitions each of them reads; made by [`prepare`].
 #[derive(Clone, Debug)]
 pub(crate) struct TaskPlan {
-    pub(crate) tasks: Vec<TaskId>,
+    tasks: BTreeMap<TaskId, Vec<TopicPartition>>,
+}
+
+impl TaskPlan {
+    /// What a task reads: its number of each source topic that has so many partitions.
+    pub(crate) fn partitions(&self, task: TaskId) -> &[TopicPartition] {
+        self.tasks.get(&task).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// How many of `threads` threads have something to do: no more than there are tasks.
+    pub(crate) fn threads(&self, threads: usize) -> usize {
+        threads.min(self.tasks.len().max(1))
+    }
+
+    /// The tasks of one of so many threads: they take turns.
+    pub(crate) fn of_thread(&self, index: usize, threads: usize) -> Vec<TaskId> {
+        self.tasks.keys().skip(index).step_by(threads).copied().collect()
+    }
 }
 
 /// Checks and makes the topics.
@@ -30,10 +47,15 @@ pub(crate) fn prepare(topology: &Topology, config: &StreamsConfig, log: &dyn Log
             create(log, &topic.resolve(application), *count, settings.map(|(key, value)| (key.to_owned(), value.to_owned())).into())?;
         }
     }
-    let mut tasks = Vec::new();
+    let mut tasks = BTreeMap::new();
     for subtopology in topology.subtopologies() {
         let count = tasks_of(subtopology, &partitions);
-        tasks.extend((0..count).map(|partition| TaskId { subtopology: subtopology.id, partition }));
+        for partition in 0..count {
+            // Merged topics may have unequally many: a task without a partner reads what there is.
+            let sources = subtopology.sources.iter().filter(|topic| partitions.get(*topic).is_some_and(|count| partition < *count));
+            let sources = sources.map(|topic| TopicPartition::new(topic.resolve(application), partition)).collect();
+            tasks.insert(TaskId { subtopology: subtopology.id, partition }, sources);
+        }
         for store in &subtopology.stores {
             let Some(mut settings) = topology.graph.stores.get(store).and_then(|entry| entry.supplier.changelog_config()) else { continue };
             settings.insert("message.timestamp.type".to_owned(), "CreateTime".to_owned());

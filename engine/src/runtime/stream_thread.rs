@@ -1,7 +1,10 @@
 //! A stream thread: one consumer, one producer, the tasks it was given, and the loop that drives them.
 //!
 //! It is stepped, not started: [`StreamThread::run_once`] does one round and returns. A real thread calls it in a loop, the
-//! test driver calls it until nothing is left to do. Nothing here waits for a restore or for anything but the log.
+//! test driver calls it until nothing is left to do. Nothing here waits for anything but the log.
+
+mod commit;
+mod opening;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -10,19 +13,16 @@ use std::time::Duration;
 
 use straum_state::{Charge, MemoryPart, StoreSpec, TaskState};
 
-use crate::error::{Error, ErrorKind};
-use crate::log::{
-    CommittedOffset, Consumer, ConsumerOptions, GroupMembership, Isolation, Log, LogErrorKind, Producer, ProducerOptions, RecordBatch, StartOffset,
-    TopicPartition,
-};
+use crate::error::Error;
+use crate::log::{Consumer, ConsumerOptions, GroupMembership, Isolation, Log, LogErrorKind, Producer, ProducerOptions, RecordBatch, TopicPartition};
 use crate::processor::PunctuationType;
 use crate::runtime::collector::Collector;
 use crate::runtime::failing::{Failing, Status};
 use crate::runtime::idle::Lags;
-use crate::runtime::restore::{Restore, Restored};
-use crate::runtime::{ProbePoint, SeededFault, TaskReport};
+use crate::runtime::restore::Restored;
+use crate::runtime::TaskReport;
 use crate::runtime::task::{Processed, Task, TaskEnvironment};
-use crate::topology::{Subtopology, TaskId, changelog_topic};
+use crate::topology::TaskId;
 
 /// Opens the state of a task; the same task finds the same state again.
 pub(crate) type StateOpener = Arc<dyn Fn(TaskId, &[StoreSpec]) -> Result<TaskState, Error> + Send + Sync>;
@@ -33,7 +33,7 @@ const RECORDS_A_ROUND: usize = 1000;
 /// Output is handed to the producer when it exceeds this many bytes.
 const OUTPUT_BYTES: usize = 256 * 1024;
 
-/// A task's uncommitted state may grow to this share of the memory budget before it forces an early commit.
+/// The uncommitted state of all threads may grow to this share of the memory budget before they commit early.
 const DIRTY_SHARE: u64 = 8;
 
 /// How often, in records, the size of the uncommitted state is looked at.
@@ -50,15 +50,19 @@ pub(crate) struct StreamThread {
     producer: Box<dyn Producer>,
     assigned: Vec<TaskId>,
     tasks: BTreeMap<TaskId, Task>,
-    /// Tasks that failed in a commit: they are not open, and may retry.
+    /// Tasks that failed in a commit or could not be opened: they are not open, and may retry.
     suspended: BTreeMap<TaskId, Failing>,
     transaction: Option<i64>,
     wrote: bool,
     last_commit: i64,
     paused: Vec<TopicPartition>,
+    /// The last round processed something: there may be more, and the log is not waited for.
+    progressed: bool,
     batches: Vec<RecordBatch>,
     /// What waits in the tasks' queues, charged to the process' budget.
     queues: Charge,
+    /// Records processed since the size of the uncommitted state was looked at.
+    unlooked: usize,
     restored: Vec<(TaskId, Restored)>,
     commits: u64,
     /// The producer or the tasks have to be made anew before anything else.
@@ -119,8 +123,10 @@ impl StreamThread {
             wrote: false,
             last_commit,
             paused: Vec::new(),
+            progressed: false,
             batches: Vec::new(),
             queues,
+            unlooked: 0,
             restored: Vec::new(),
             commits: 0,
             broken: false,
@@ -129,69 +135,6 @@ impl StreamThread {
         };
         thread.open_tasks()?;
         Ok(thread)
-    }
-
-    fn subtopology(&self, id: TaskId) -> Result<Subtopology, Error> {
-        let subtopologies = self.environment.topology.subtopologies();
-        subtopologies.iter().find(|subtopology| subtopology.id == id.subtopology).cloned().ok_or_else(|| {
-            Error::new(ErrorKind::InvalidState, format!("no sub-topology {}, expected less than {}", id.subtopology, subtopologies.len())).in_task(id)
-        })
-    }
-
-    /// Opens, restores and starts the assigned tasks that are not open, at the committed offsets. Tasks that failed in a
-    /// commit wait for their next try.
-    fn open_tasks(&mut self) -> Result<(), Error> {
-        let config = Arc::clone(&self.environment.config);
-        let now = self.environment.clock.now();
-        let mut assignment = Vec::new();
-        for partition in self.tasks.values().flat_map(Task::partitions) {
-            let position = self.consumer.position(partition);
-            assignment.push((partition.clone(), position.map_or(StartOffset::Beginning, StartOffset::At)));
-        }
-        let closed = |id: &TaskId| !self.tasks.contains_key(id) && self.suspended.get(id).is_none_or(|failing| failing.may_run(now));
-        let closed: Vec<TaskId> = self.assigned.iter().copied().filter(closed).collect();
-        for id in closed {
-            let subtopology = self.subtopology(id)?;
-            let graph = &self.environment.topology.graph;
-            let suppliers: Vec<_> = subtopology.stores.iter().filter_map(|name| graph.stores.get(name)).map(|entry| Arc::clone(&entry.supplier)).collect();
-            let specs: Vec<StoreSpec> = suppliers.iter().map(|supplier| supplier.spec()).collect();
-            let partitions: Vec<TopicPartition> =
-                subtopology.sources.iter().map(|topic| TopicPartition::new(topic.resolve(&config.application_id), id.partition)).collect();
-            let committed = self.committed(&partitions)?;
-            let state = (self.open_state)(id, &specs)?;
-            for supplier in suppliers.iter().filter(|supplier| supplier.changelog_config().is_some()) {
-                let restore = Restore {
-                    log: &*self.log,
-                    client_id: &format!("{}-restore-consumer", self.name),
-                    state: &state,
-                    supplier: &**supplier,
-                    changelog: TopicPartition::new(changelog_topic(&config.application_id, supplier.name()), id.partition),
-                    isolation: isolation(&self.environment),
-                    probe: &self.environment.probe,
-                };
-                let restored = restore.run(&mut |_| {})?;
-                tracing::info!(task = %id, store = %restored.store, from = restored.from, end = restored.end, records = restored.records, "restored");
-                self.restored.push((id, restored));
-            }
-            for (partition, offset) in partitions.iter().zip(&committed) {
-                let start = offset.as_ref().map_or(StartOffset::Beginning, |offset| StartOffset::At(offset.offset));
-                assignment.push((partition.clone(), start));
-            }
-            self.tasks.insert(id, Task::new(&self.environment, &subtopology, id, state, &committed)?);
-        }
-        self.consumer.assign(&assignment)?;
-        self.paused.clear();
-        Ok(())
-    }
-
-    fn committed(&self, partitions: &[TopicPartition]) -> Result<Vec<Option<CommittedOffset>>, Error> {
-        loop {
-            match self.log.committed(&self.membership.group, partitions) {
-                Ok(offsets) => return Ok(offsets),
-                Err(error) if error.kind() == LogErrorKind::Retriable => tracing::debug!(%error, "committed offsets are not stable yet"),
-                Err(error) => return Err(error.into()),
-            }
-        }
     }
 
     /// One round: poll, process, punctuate, commit if it is time. Waits at most `wait` when there is nothing to do.
@@ -214,12 +157,18 @@ impl StreamThread {
         if self.suspended.iter().any(|(id, failing)| !self.tasks.contains_key(id) && failing.may_run(now)) {
             self.open_tasks()?;
         }
-        let busy = self.tasks.values().any(|task| task.buffered().any(|(_, waiting)| waiting > 0));
-        round.polled = self.poll(if busy { Duration::ZERO } else { wait })?;
-        self.queues.set(self.tasks.values().map(|task| task.buffered_bytes() as u64).sum());
-        for id in self.assigned.clone() {
-            round.processed += self.process(id)?;
+        // When memory is short, what waits in the queues goes first.
+        if !(self.progressed && self.environment.budget.is_over()) {
+            let wait = if self.progressed { Duration::ZERO } else { wait.min(self.until_commit(now)) };
+            round.polled = self.poll(wait)?;
         }
+        self.queues.set(self.tasks.values().map(|task| task.buffered_bytes() as u64).sum());
+        for index in 0..self.assigned.len() {
+            if let Some(id) = self.assigned.get(index).copied() {
+                round.processed += self.process(id)?;
+            }
+        }
+        self.progressed = round.processed > 0;
         self.punctuate_wall_clock()?;
         if self.must_commit() {
             round.committed = self.commit()?;
@@ -233,7 +182,10 @@ impl StreamThread {
         match self.consumer.poll(wait, &mut batches) {
             Ok(()) => {}
             Err(error) if error.kind() == LogErrorKind::Retriable => tracing::debug!(%error, "poll failed and is tried again"),
-            Err(error) => return Err(error.into()),
+            Err(error) => match error.partition() {
+                Some(partition) if error.kind() == LogErrorKind::OffsetOutOfRange => self.reset(partition, error.offset())?,
+                _ => return Err(error.into()),
+            },
         }
         let mut polled = 0;
         for batch in batches.drain(..) {
@@ -274,7 +226,6 @@ impl StreamThread {
 
     fn process(&mut self, id: TaskId) -> Result<usize, Error> {
         let mut processed = 0;
-        let dirty_limit = self.environment.budget.limit() / DIRTY_SHARE;
         while processed < RECORDS_A_ROUND {
             let now = self.environment.clock.now();
             let Some(task) = self.tasks.get_mut(&id) else { break };
@@ -286,7 +237,8 @@ impl StreamThread {
             let stream_time = task.stream_time();
             task.punctuate(PunctuationType::StreamTime, stream_time, now)?;
             let requested = task.take_commit_request();
-            let full = processed.is_multiple_of(RECORDS_A_LOOK) && task.dirty_bytes() > dirty_limit;
+            self.unlooked += 1;
+            let full = self.unlooked >= RECORDS_A_LOOK && self.is_full();
             if self.environment.collector.output().bytes() > OUTPUT_BYTES {
                 self.send()?;
             }
@@ -294,9 +246,7 @@ impl StreamThread {
                 self.commit()?;
             }
         }
-        if !self.environment.collector.output().is_empty() {
-            self.send()?;
-        }
+        self.send()?;
         Ok(processed)
     }
 
@@ -305,10 +255,24 @@ impl StreamThread {
         for task in self.tasks.values_mut() {
             task.punctuate(PunctuationType::WallClockTime, now, now)?;
         }
-        if !self.environment.collector.output().is_empty() {
-            self.send()?;
-        }
+        self.send()?;
         Ok(())
+    }
+
+    /// True when this thread's share of the memory for uncommitted state is used up.
+    fn is_full(&mut self) -> bool {
+        self.unlooked = 0;
+        let share = self.environment.budget.limit() / DIRTY_SHARE / self.environment.config.num_stream_threads.max(1) as u64;
+        self.tasks.values().map(Task::dirty_bytes).sum::<u64>() > share
+    }
+
+    /// How long it is until what is uncommitted has to be committed.
+    fn until_commit(&self, now: i64) -> Duration {
+        if self.transaction.is_none() && !self.wrote {
+            return Duration::MAX;
+        }
+        let since = Duration::from_millis(u64::try_from(now - self.last_commit).unwrap_or(0));
+        self.environment.config.commit_interval.saturating_sub(since)
     }
 
     /// A transaction must end in good time before the log would end it.
@@ -321,111 +285,6 @@ impl StreamThread {
         let interval = i64::try_from(self.environment.config.commit_interval.as_millis()).unwrap_or(i64::MAX);
         let now = self.environment.clock.now();
         now - self.last_commit >= interval || self.transaction_is_old(now) || self.tasks.values().any(Task::take_commit_request)
-    }
-
-    fn begin(&mut self) -> Result<(), Error> {
-        if self.environment.config.is_exactly_once() && self.transaction.is_none() {
-            self.producer.begin()?;
-            self.transaction = Some(self.environment.clock.now());
-        }
-        Ok(())
-    }
-
-    /// Hands the collected output to the producer.
-    fn send(&mut self) -> Result<(), Error> {
-        self.begin()?;
-        let environment = Rc::clone(&self.environment);
-        let mut output = environment.collector.output();
-        self.producer.send(&output)?;
-        output.clear();
-        self.wrote = true;
-        Ok(())
-    }
-
-    /// Commits everything done so far: outputs, changelogs, offsets, and then the stores. False when there was nothing.
-    pub(crate) fn commit(&mut self) -> Result<bool, Error> {
-        self.last_commit = self.environment.clock.now();
-        for task in self.tasks.values_mut() {
-            task.flush_caches()?;
-        }
-        let dirty = self.tasks.values().any(Task::is_dirty);
-        for task in self.tasks.values_mut() {
-            task.prepare()?;
-        }
-        if !self.environment.collector.output().is_empty() {
-            self.send()?;
-        }
-        let wrote = self.wrote || dirty;
-        let offsets: Vec<CommittedOffset> = self.tasks.values().flat_map(|task| task.offsets(wrote)).collect();
-        if offsets.is_empty() && !wrote {
-            return Ok(false);
-        }
-        let probe = self.environment.probe.clone();
-        if self.environment.config.is_exactly_once() {
-            self.begin()?;
-            if probe.fault() != Some(SeededFault::CommitWithoutOffsets) {
-                self.producer.send_offsets(&self.membership, &offsets)?;
-            }
-            if probe.fault() == Some(SeededFault::ApplyBeforeCommit) {
-                // A flush may come at any time; a mistake that only shows after one would be hard to see.
-                self.producer.flush()?;
-                self.apply(&offsets)?;
-                self.tasks.values().try_for_each(|task| task.state().flush())?;
-            }
-            probe.reached(ProbePoint::BeforeCommit);
-            self.producer.commit()?;
-            self.transaction = None;
-            probe.reached(ProbePoint::BetweenCommitAndApply);
-            if probe.fault() != Some(SeededFault::ApplyBeforeCommit) {
-                self.apply(&offsets)?;
-            }
-        } else {
-            self.producer.flush()?;
-            self.apply(&offsets)?;
-            self.log.commit_offsets(&self.membership, &offsets)?;
-        }
-        self.wrote = false;
-        self.suspended.retain(|id, _| !self.tasks.contains_key(id));
-        self.failures = 0;
-        self.commits += 1;
-        Ok(true)
-    }
-
-    fn apply(&mut self, offsets: &[CommittedOffset]) -> Result<(), Error> {
-        for task in self.tasks.values_mut() {
-            task.committed(&*self.producer, offsets)?;
-        }
-        Ok(())
-    }
-
-    /// Ends what was begun and starts again from what is committed.
-    fn recover(&mut self, error: Error) -> Result<(), Error> {
-        tracing::warn!(thread = %self.name, kind = ?error.kind(), log = ?error.log_kind(), %error, "starting again from what is committed");
-        self.environment.collector.output().clear();
-        self.tasks.clear();
-        let open = self.transaction.take().is_some();
-        self.failures += 1;
-        self.recoveries += 1;
-        self.broken = true;
-        let (kind, task, log_kind) = (error.kind(), error.task(), error.log_kind());
-        if let Some(task) = task
-            && matches!(kind, ErrorKind::Processing | ErrorKind::Production | ErrorKind::State)
-        {
-            let failing = self.suspended.entry(task).or_default();
-            match kind {
-                ErrorKind::State => failing.retry(error, &self.environment.config, self.environment.clock.now()),
-                _ => failing.pause(error),
-            }
-        }
-        self.wrote = false;
-        match log_kind {
-            Some(LogErrorKind::Fatal | LogErrorKind::Fenced | LogErrorKind::Io) => self.renew()?,
-            _ if open && self.producer.abort().is_err() => self.renew()?,
-            _ => {}
-        }
-        self.open_tasks()?;
-        self.broken = false;
-        Ok(())
     }
 
     pub(crate) const fn recoveries(&self) -> u64 {
@@ -446,12 +305,6 @@ impl StreamThread {
         }
     }
 
-    /// A new producer of the same transactional id: what the old one had begun is aborted.
-    fn renew(&mut self) -> Result<(), Error> {
-        self.producer = make_producer(&*self.log, &self.environment, self.index, &self.name)?;
-        Ok(())
-    }
-
     /// Commits and closes.
     pub(crate) fn close(mut self) -> Result<(), Error> {
         self.commit()?;
@@ -465,14 +318,6 @@ impl StreamThread {
 
     pub(crate) fn tasks(&self) -> impl Iterator<Item = &Task> {
         self.tasks.values()
-    }
-
-    /// Commits; what fails is rolled back and processed again.
-    pub(crate) fn commit_or_recover(&mut self) -> Result<bool, Error> {
-        match self.commit() {
-            Ok(committed) => Ok(committed),
-            Err(error) => self.recover(error).map(|()| false),
-        }
     }
 
     pub(crate) fn collector(&self) -> &Collector {
@@ -543,10 +388,6 @@ impl StreamThread {
     }
 }
 
-fn isolation(environment: &TaskEnvironment) -> Isolation {
-    if environment.config.is_exactly_once() { Isolation::ReadCommitted } else { Isolation::ReadUncommitted }
-}
-
 fn make_consumer(log: &dyn Log, environment: &TaskEnvironment, name: &str) -> Result<Box<dyn Consumer>, Error> {
     Ok(log.consumer(&ConsumerOptions { client_id: format!("{name}-consumer"), isolation: isolation(environment) })?)
 }
@@ -556,4 +397,8 @@ fn make_producer(log: &dyn Log, environment: &TaskEnvironment, index: usize, nam
     let transactional_id = config.is_exactly_once().then(|| format!("{}-{}-{}", config.application_id, environment.process_id, index + 1));
     let options = ProducerOptions { client_id: format!("{name}-producer"), transactional_id, transaction_timeout: config.transaction_timeout };
     Ok(log.producer(&options)?)
+}
+
+fn isolation(environment: &TaskEnvironment) -> Isolation {
+    if environment.config.is_exactly_once() { Isolation::ReadCommitted } else { Isolation::ReadUncommitted }
 }

@@ -14,6 +14,7 @@ use crate::query::ReadOnlyStore;
 use crate::runtime::collector::Collector;
 use crate::runtime::global::{GlobalHome, GlobalUpdater, GlobalViews};
 use crate::runtime::handlers::ExceptionHandlers;
+use crate::runtime::internal_topics::TaskPlan;
 use crate::runtime::state_directory::StateDirectory;
 use crate::runtime::stream_thread::{Round, StateOpener, StreamThread};
 use crate::runtime::task::TaskEnvironment;
@@ -207,17 +208,16 @@ impl Streams {
         let clock = Arc::clone(&self.clock);
         let state_options = StateOptions::new(self.budget.clone(), Arc::new(move || clock.now()));
         self.start_globals(&directory, &state_options)?;
-        // No more threads than tasks: the others would have nothing to do.
-        let count = config.num_stream_threads.min(plan.tasks.len().max(1));
+        let count = plan.threads(config.num_stream_threads);
+        let plan = Arc::new(plan);
         for index in 0..count {
             lock(&self.shared.threads).insert(index, ThreadReport::default());
         }
         for index in 0..count {
-            let assigned: Vec<TaskId> = plan.tasks.iter().skip(index).step_by(count).copied().collect();
             let thread = ThreadStart {
                 index,
                 count,
-                assigned,
+                plan: Arc::clone(&plan),
                 shared: Arc::clone(&self.shared),
                 log: Arc::clone(&self.log),
                 handlers: self.handlers.clone(),
@@ -384,7 +384,7 @@ impl Drop for Streams {
 struct ThreadStart {
     index: usize,
     count: usize,
-    assigned: Vec<TaskId>,
+    plan: Arc<TaskPlan>,
     shared: Arc<Shared>,
     log: Arc<dyn Log>,
     handlers: ExceptionHandlers,
@@ -416,6 +416,7 @@ impl ThreadStart {
         let config = Arc::clone(&self.shared.config);
         let environment = TaskEnvironment {
             topology: self.shared.topology.clone(),
+            plan: Arc::clone(&self.plan),
             probe: self.probe,
             process_id: self.directory.process_id().to_string(),
             collector: Collector::new(Arc::clone(&self.log), config.max_request_size),
@@ -436,7 +437,7 @@ impl ThreadStart {
             lock(&shared.states).insert(task, state.clone());
             Ok(state)
         });
-        let mut thread = StreamThread::new(self.index, self.log, environment, opener, self.assigned)?;
+        let mut thread = StreamThread::new(self.index, self.log, environment, opener, self.plan.of_thread(self.index, self.count))?;
         lock(&self.shared.restored).extend(thread.restored().iter().cloned());
         self.shared.report(self.index, &thread, false);
         while !self.shared.stop.load(Ordering::Acquire) {

@@ -23,6 +23,7 @@ use crate::runtime::collector::{Collector, Crash, Target};
 use crate::runtime::failing::{Failing, Status};
 use crate::runtime::handlers::{Decision, ExceptionHandlers, Failure};
 use crate::runtime::idle::{Idle, Lags};
+use crate::runtime::internal_topics::TaskPlan;
 use crate::runtime::{Clock, Probe, ProbePoint, StreamsConfig, dead_letters, offset_metadata};
 use crate::topology::{Subtopology, TaskId, Topology, changelog_topic};
 
@@ -32,6 +33,7 @@ pub(crate) struct TaskEnvironment {
     /// Stable over restarts: it names the transactional ids.
     pub(crate) process_id: String,
     pub(crate) topology: Topology,
+    pub(crate) plan: Arc<TaskPlan>,
     pub(crate) config: Arc<StreamsConfig>,
     pub(crate) handlers: ExceptionHandlers,
     pub(crate) clock: Arc<dyn Clock>,
@@ -74,7 +76,7 @@ pub(crate) struct Task {
 }
 
 impl Task {
-    /// Makes the task over a state that is restored. `committed` are the group's offsets of `partitions`.
+    /// Makes the task over a state that is restored. `committed` are the group's offsets of its partitions.
     pub(crate) fn new(
         environment: &Rc<TaskEnvironment>,
         subtopology: &Subtopology,
@@ -83,8 +85,7 @@ impl Task {
         committed: &[Option<CommittedOffset>],
     ) -> Result<Self, Error> {
         let config = &environment.config;
-        let partitions: Vec<TopicPartition> =
-            subtopology.sources.iter().map(|topic| TopicPartition::new(topic.resolve(&config.application_id), id.partition)).collect();
+        let partitions = environment.plan.partitions(id);
         let context = Rc::new(TaskContext {
             task: id,
             application: Arc::clone(&config.application_id),
@@ -92,7 +93,7 @@ impl Task {
             collector: Rc::clone(&environment.collector),
             caching: config.statestore_cache_max_bytes > 0,
             clock: Arc::clone(&environment.clock),
-            partitions: partitions.clone(),
+            partitions: partitions.to_vec(),
             source: Default::default(),
             timestamp: Default::default(),
             stream_time: std::cell::Cell::new(-1),
@@ -350,10 +351,11 @@ impl Task {
         Ok(())
     }
 
-    /// Serialises what the stores hold uncommitted: changelog records into the output, rows into a batch for later.
-    pub(crate) fn prepare(&mut self) -> Result<(), Error> {
+    /// Serialises what the stores hold uncommitted: changelog records into the output, rows into a batch for later. False
+    /// when there was nothing.
+    pub(crate) fn prepare(&mut self) -> Result<bool, Error> {
         if !self.is_dirty() {
-            return Ok(());
+            return Ok(false);
         }
         let mut batch = self.state.batch();
         for entry in &self.stores {
@@ -368,7 +370,7 @@ impl Task {
             self.environment.probe.reached(ProbePoint::MidFlush);
         }
         self.prepared = Some(batch);
-        Ok(())
+        Ok(true)
     }
 
     /// The offsets to commit: those that moved, or all of them when the task has written and none moved.

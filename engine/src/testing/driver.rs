@@ -119,7 +119,6 @@ impl DriverBuilder {
             thread_count: self.threads.max(1),
             threads: Vec::new(),
             globals: None,
-            tasks: Vec::new(),
             fuse: None,
         };
         driver.restart()?;
@@ -188,7 +187,6 @@ pub struct TopologyTestDriver {
     thread_count: usize,
     threads: Vec<StreamThread>,
     globals: Option<GlobalUpdater>,
-    tasks: Vec<TaskId>,
     fuse: Option<u32>,
 }
 
@@ -223,19 +221,19 @@ impl TopologyTestDriver {
 
     fn restart(&mut self) -> Result<(), Error> {
         let plan = internal_topics::prepare(&self.topology, &self.config, &*self.log)?;
-        self.tasks = plan.tasks;
+        let plan = Arc::new(plan);
         let budget = MemoryBudget::new(self.config.memory_max_bytes);
         let specs = crate::runtime::global::specs(&self.topology, &*self.log)?;
         let home = GlobalHome::State(self.states.open(None, &specs, &self.clock, &budget)?);
         self.globals = GlobalUpdater::start(&self.topology, &*self.log, "test-global-consumer", home)?;
         let views = self.globals.as_ref().map(GlobalUpdater::views).unwrap_or_default();
         for index in 0..self.thread_count {
-            let assigned: Vec<TaskId> = self.tasks.iter().skip(index).step_by(self.thread_count).copied().collect();
             let log: Arc<dyn Log> = Arc::<EmbeddedLog>::clone(&self.log);
             let environment = TaskEnvironment {
                 probe: Probe::default(),
                 process_id: "driver".to_owned(),
                 topology: self.topology.clone(),
+                plan: Arc::clone(&plan),
                 config: Arc::clone(&self.config),
                 handlers: self.handlers.clone(),
                 clock: Arc::<ManualClock>::clone(&self.clock),
@@ -246,7 +244,7 @@ impl TopologyTestDriver {
             };
             let (states, clock, budget) = (self.states.clone(), Arc::clone(&self.clock), budget.clone());
             let opener: StateOpener = Arc::new(move |task, specs| states.open(Some(task), specs, &clock, &budget));
-            self.threads.push(StreamThread::new(index, log, environment, opener, assigned)?);
+            self.threads.push(StreamThread::new(index, log, environment, opener, plan.of_thread(index, self.thread_count))?);
         }
         Ok(())
     }
@@ -304,13 +302,10 @@ impl TopologyTestDriver {
     /// # Errors
     /// As [`TopologyTestDriver::commit`].
     pub fn settle(&mut self) -> Result<(), Error> {
-        loop {
-            let before: u64 = self.threads.iter().map(StreamThread::commits).sum();
+        while self.threads.iter().any(StreamThread::has_uncommitted) {
             self.commit()?;
-            if self.threads.iter().map(StreamThread::commits).sum::<u64>() == before {
-                return Ok(());
-            }
         }
+        Ok(())
     }
 
     /// As kill -9 and a restart: everything uncommitted is gone, the state is brought up from the changelogs, and the input

@@ -1,0 +1,130 @@
+//! How a stream thread commits, and starts again from what is committed when something failed.
+
+use std::rc::Rc;
+
+use super::{StreamThread, make_producer};
+use crate::error::{Error, ErrorKind};
+use crate::log::{CommittedOffset, LogErrorKind};
+use crate::runtime::{ProbePoint, SeededFault};
+
+impl StreamThread {
+    fn begin(&mut self) -> Result<(), Error> {
+        if self.environment.config.is_exactly_once() && self.transaction.is_none() {
+            self.producer.begin()?;
+            self.transaction = Some(self.environment.clock.now());
+        }
+        Ok(())
+    }
+
+    /// Hands the collected output, if any, to the producer.
+    pub(super) fn send(&mut self) -> Result<(), Error> {
+        let environment = Rc::clone(&self.environment);
+        if environment.collector.output().is_empty() {
+            return Ok(());
+        }
+        self.begin()?;
+        let mut output = environment.collector.output();
+        self.producer.send(&output)?;
+        output.clear();
+        self.wrote = true;
+        Ok(())
+    }
+
+    /// Commits everything done so far: outputs, changelogs, offsets, and then the stores. False when there was nothing.
+    pub(crate) fn commit(&mut self) -> Result<bool, Error> {
+        self.last_commit = self.environment.clock.now();
+        for task in self.tasks.values_mut() {
+            task.flush_caches()?;
+        }
+        let mut dirty = false;
+        for task in self.tasks.values_mut() {
+            dirty |= task.prepare()?;
+        }
+        self.send()?;
+        let wrote = self.wrote || dirty;
+        let offsets: Vec<CommittedOffset> = self.tasks.values().flat_map(|task| task.offsets(wrote)).collect();
+        if offsets.is_empty() && !wrote {
+            return Ok(false);
+        }
+        let probe = self.environment.probe.clone();
+        if self.environment.config.is_exactly_once() {
+            self.begin()?;
+            if probe.fault() != Some(SeededFault::CommitWithoutOffsets) {
+                self.producer.send_offsets(&self.membership, &offsets)?;
+            }
+            if probe.fault() == Some(SeededFault::ApplyBeforeCommit) {
+                // A flush may come at any time; a mistake that only shows after one would be hard to see.
+                self.producer.flush()?;
+                self.apply(&offsets)?;
+                self.tasks.values().try_for_each(|task| task.state().flush())?;
+            }
+            probe.reached(ProbePoint::BeforeCommit);
+            self.producer.commit()?;
+            self.transaction = None;
+            probe.reached(ProbePoint::BetweenCommitAndApply);
+            if probe.fault() != Some(SeededFault::ApplyBeforeCommit) {
+                self.apply(&offsets)?;
+            }
+        } else {
+            self.producer.flush()?;
+            self.apply(&offsets)?;
+            self.log.commit_offsets(&self.membership, &offsets)?;
+        }
+        self.wrote = false;
+        self.suspended.retain(|id, _| !self.tasks.contains_key(id));
+        self.failures = 0;
+        self.commits += 1;
+        Ok(true)
+    }
+
+    fn apply(&mut self, offsets: &[CommittedOffset]) -> Result<(), Error> {
+        for task in self.tasks.values_mut() {
+            task.committed(&*self.producer, offsets)?;
+        }
+        Ok(())
+    }
+
+    /// A new producer of the same transactional id: what the old one had begun is aborted.
+    pub(super) fn renew(&mut self) -> Result<(), Error> {
+        self.producer = make_producer(&*self.log, &self.environment, self.index, &self.name)?;
+        Ok(())
+    }
+
+    /// Commits; what fails is rolled back and processed again.
+    pub(crate) fn commit_or_recover(&mut self) -> Result<bool, Error> {
+        match self.commit() {
+            Ok(committed) => Ok(committed),
+            Err(error) => self.recover(error).map(|()| false),
+        }
+    }
+
+    /// Ends what was begun and starts again from what is committed.
+    pub(super) fn recover(&mut self, error: Error) -> Result<(), Error> {
+        tracing::warn!(thread = %self.name, kind = ?error.kind(), log = ?error.log_kind(), %error, "starting again from what is committed");
+        self.environment.collector.output().clear();
+        self.tasks.clear();
+        let open = self.transaction.take().is_some();
+        self.failures += 1;
+        self.recoveries += 1;
+        self.broken = true;
+        let (kind, task, log_kind) = (error.kind(), error.task(), error.log_kind());
+        if let Some(task) = task
+            && (matches!(kind, ErrorKind::Processing | ErrorKind::Production | ErrorKind::State) || log_kind == Some(LogErrorKind::OffsetOutOfRange))
+        {
+            let failing = self.suspended.entry(task).or_default();
+            match kind {
+                ErrorKind::State => failing.retry(error, &self.environment.config, self.environment.clock.now()),
+                _ => failing.pause(error),
+            }
+        }
+        self.wrote = false;
+        match log_kind {
+            Some(LogErrorKind::Fatal | LogErrorKind::Fenced | LogErrorKind::Io) => self.renew()?,
+            _ if open && self.producer.abort().is_err() => self.renew()?,
+            _ => {}
+        }
+        self.open_tasks()?;
+        self.broken = false;
+        Ok(())
+    }
+}
