@@ -170,7 +170,7 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
         if place.slot == NONE { self.create(place.hash, key, true) } else { place.slot }
     }
 
-    /// Bytes of keys and values that the transaction in progress has changed.
+    /// Bytes held for what the transaction in progress has changed.
     #[must_use]
     pub const fn dirty_bytes(&self) -> u64 {
         self.footprint.dirty()
@@ -243,7 +243,7 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
         self.recent.unlink(slot);
         let Some(entry) = self.entries.remove(slot) else { return };
         invariant!(!entry.is_due(), "an entry that downstream has not seen was dropped");
-        self.footprint.change((entry.footprint(VALUE_FACTOR), entry.dirty_bytes()), (0, 0));
+        self.footprint.change((entry.footprint(VALUE_FACTOR), entry.dirty_bytes(VALUE_FACTOR)), (0, 0));
         if let Ok(found) = self.table.find_entry(entry.hash, |other| *other == slot) {
             found.remove();
         }
@@ -274,7 +274,7 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
             Some(value) => self.weigh(value, if known_bytes == 0 { self.footprint.mean() } else { known_bytes }),
         };
         let entry = self.entries.at_mut(slot);
-        let before = (entry.footprint(VALUE_FACTOR), entry.dirty_bytes());
+        let before = (entry.footprint(VALUE_FACTOR), entry.dirty_bytes(VALUE_FACTOR));
         let replaced = Replaced {
             value: std::mem::replace(&mut entry.value, value.map(Held::Own)),
             timestamp: std::mem::replace(&mut entry.timestamp, timestamp),
@@ -286,7 +286,7 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
             entry.state.absent = replaced.state.known && replaced.value.is_none();
             self.dirty.push(slot);
         }
-        self.footprint.change(before, (entry.footprint(VALUE_FACTOR), entry.dirty_bytes()));
+        self.footprint.change(before, (entry.footprint(VALUE_FACTOR), entry.dirty_bytes(VALUE_FACTOR)));
         self.index.insert(entry);
         match replaced.state.status {
             Status::Clean if self.forwarding.is_none() => drop(self.recent.unlink(slot)),

@@ -95,10 +95,8 @@ impl<V> Entry<V> {
         size_of::<Self>() as u64 + INDEXED + self.key.heap_bytes() as u64 + u64::from(self.state.value_bytes) * factor
     }
 
-    pub(super) fn dirty_bytes(&self) -> u64 {
-        match self.state.status {
-            Status::Dirty => self.key.as_slice().len() as u64 + u64::from(self.state.value_bytes),
-            Status::Clean | Status::Pending(_) => 0,
-        }
+    /// Bytes held for the transaction in progress.
+    pub(super) fn dirty_bytes(&self, factor: u64) -> u64 {
+        if self.state.status == Status::Dirty { self.footprint(factor) } else { 0 }
     }
 }

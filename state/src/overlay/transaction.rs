@@ -68,9 +68,9 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
                     self.footprint.observe(serialized);
                     batch.put(&self.column, key, &row);
                     if !self.codec.is_weighed() {
-                        let before = (entry.footprint(VALUE_FACTOR), entry.dirty_bytes());
+                        let before = (entry.footprint(VALUE_FACTOR), entry.dirty_bytes(VALUE_FACTOR));
                         entry.state.value_bytes = serialized;
-                        self.footprint.change(before, (entry.footprint(VALUE_FACTOR), entry.dirty_bytes()));
+                        self.footprint.change(before, (entry.footprint(VALUE_FACTOR), entry.dirty_bytes(VALUE_FACTOR)));
                     }
                 }
                 None => batch.delete(&self.column, key),
@@ -97,7 +97,7 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
         let committed = std::mem::take(&mut self.dirty);
         for slot in &committed {
             let entry = self.entries.at_mut(*slot);
-            let before = (entry.footprint(VALUE_FACTOR), entry.dirty_bytes());
+            let before = (entry.footprint(VALUE_FACTOR), entry.dirty_bytes(VALUE_FACTOR));
             entry.state.status = Status::Pending(batch);
             entry.state.known = true;
             self.footprint.change(before, (entry.footprint(VALUE_FACTOR), 0));
@@ -133,7 +133,7 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
     fn unshadow(&mut self, slot: u32, shadow: Shadow<V>) {
         self.set_cache_bytes(slot, 0);
         let entry = self.entries.at_mut(slot);
-        let before = (entry.footprint(VALUE_FACTOR), entry.dirty_bytes());
+        let before = (entry.footprint(VALUE_FACTOR), entry.dirty_bytes(VALUE_FACTOR));
         entry.value = shadow.value;
         entry.timestamp = shadow.timestamp;
         entry.state.status = Status::Pending(shadow.batch);

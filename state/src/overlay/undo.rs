@@ -43,11 +43,11 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
         }
         self.set_cache_bytes(slot, state.cache_bytes);
         let entry = self.entries.at_mut(slot);
-        let before = (entry.footprint(VALUE_FACTOR), entry.dirty_bytes());
+        let before = (entry.footprint(VALUE_FACTOR), entry.dirty_bytes(VALUE_FACTOR));
         entry.value = value;
         entry.timestamp = timestamp;
         entry.state = state;
-        self.footprint.change(before, (entry.footprint(VALUE_FACTOR), entry.dirty_bytes()));
+        self.footprint.change(before, (entry.footprint(VALUE_FACTOR), entry.dirty_bytes(VALUE_FACTOR)));
         if state.status == Status::Clean {
             self.index.remove(&entry.key);
         } else {

@@ -43,6 +43,8 @@ pub(crate) fn database_options(budget: &MemoryBudget) -> Options {
     options.set_max_open_files(OPEN_FILES);
     options.set_max_file_opening_threads(1);
     options.set_max_background_jobs(2);
+    // Of each file that is compacted: the default of 2 MiB, times a dozen files, would be no small part of a small budget.
+    options.set_compaction_readahead_size(128 * 1024);
     // One thread writes a task.
     options.set_allow_concurrent_memtable_write(false);
     options.set_table_cache_num_shard_bits(2);
