@@ -1,7 +1,7 @@
 //! Kafka Streams for Rust: topologies of typed operators over a log, with RocksDB state, changelogs and exactly-once.
 //!
 //! A topology is declared with the [DSL](dsl) or the [Processor API](processor), tried with the
-//! [`TopologyTestDriver`](testing::TopologyTestDriver), and run on a [log](log).
+//! [`TopologyTestDriver`](testing::TopologyTestDriver), and run on a [log].
 
 pub mod dsl;
 mod error;

@@ -35,12 +35,35 @@ pub struct StreamsBuilder {
 
 impl StreamsBuilder {
     /// An empty topology.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// let builder = StreamsBuilder::new();
+    /// let mistake = builder.build().unwrap_err();
+    /// assert!(mistake.to_string().contains("topology is empty"));
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
     /// A stream of a topic's records.
+    ///
+    /// Nulls are a part of the type: read a topic that has them with serdes that are [nullable](crate::serde::SerdeExt::nullable).
+    /// Kafka Streams: `StreamsBuilder.stream`, of one topic; it hands nulls to every operator.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// builder.stream("in", Consumed::with(Utf8, I64)).to("out", Produced::with(Utf8, I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// // Neither key nor value may be null here: such a record goes to the dead-letter topic.
+    /// let input = driver.input("in", Utf8, I64.nullable());
+    /// input.pipe_values(&mut driver, [("a", Some(1_i64)), ("a", None), ("b", Some(2))])?;
+    /// assert_eq!(driver.output("out", Utf8, I64).read_pairs(&driver)?, [("a".into(), 1), ("b".into(), 2)]);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn stream<K: 'static, V: 'static>(&self, topic: impl Into<Arc<str>>, consumed: Consumed<K, V>) -> KStream<K, V> {
         let name = self.new_name("KSTREAM-SOURCE-");
         let node = self.add_source(name, TopicRef::External(topic.into()), consumed);
@@ -48,6 +71,31 @@ impl StreamsBuilder {
     }
 
     /// Adds a key-value store for processors to use.
+    ///
+    /// Kafka Streams: `StreamsBuilder.addStateStore`. Processors are connected to it by its name.
+    ///
+    /// ```
+    /// # use straum::{BoxError, dsl::*, processor::*, serde::*, testing::*};
+    /// # use std::sync::Arc;
+    /// struct Sum(StoreHandle<String, i64>);
+    /// impl FixedKeyProcessor<String, i64, i64> for Sum {
+    ///     fn process(&mut self, key: &String, value: i64, context: &FixedKeyProcessorContext<'_, String, i64>) -> Result<(), BoxError> {
+    ///         let sums = context.store(&self.0)?;
+    ///         let sum = sums.get(key)?.unwrap_or(0) + value;
+    ///         sums.put(key, sum)?;
+    ///         Ok(context.forward_value(sum)?)
+    ///     }
+    /// }
+    /// # let builder = StreamsBuilder::new();
+    /// let sums = builder.add_state_store(KeyValueStoreBuilder::new("sums", Arc::new(Utf8), Arc::new(I64)));
+    /// let numbers = builder.stream("in", Consumed::with(Utf8, I64));
+    /// numbers.process_values("sum", move || Sum(sums.clone()), &["sums"]).to("out", Produced::with(Utf8, I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input("in", Utf8, I64).pipe_values(&mut driver, [("a", 1), ("a", 2)])?;
+    /// assert_eq!(driver.output("out", Utf8, I64).read_pairs(&driver)?, [("a".into(), 1), ("a".into(), 3)]);
+    /// assert_eq!(driver.store::<String, i64>("sums")?.get(&"a".to_owned())?, Some(3));
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn add_state_store<K: 'static, V: Clone + 'static>(&self, store: KeyValueStoreBuilder<K, V, CachedContext>) -> StoreHandle<K, V> {
         let name = Arc::clone(StoreSupplier::name(&store));
         self.graph.borrow_mut().add_store(Arc::new(store));
@@ -55,11 +103,56 @@ impl StreamsBuilder {
     }
 
     /// Adds a store of a type of its own. Kafka Streams: a custom `StoreBuilder`.
+    ///
+    /// [`ProcessorContext::store`](crate::processor::ProcessorContext::store) reaches stores of the engine's own key-value type only: those
+    /// that a supplier builds with a [`KeyValueStoreBuilder`].
+    ///
+    /// ```
+    /// # use std::{any::Any, collections::BTreeMap, sync::{Arc, atomic::{AtomicU32, Ordering}}};
+    /// # use straum::{BoxError, dsl::*, processor::*, serde::*, testing::*};
+    /// # use straum_state::{BuiltStore, ChangelogRestorer, Column, StateError, StoreContext, StoreSpec, StoreSupplier};
+    /// # struct Idle;
+    /// # impl FixedKeyProcessor<String, i64, i64> for Idle {
+    /// #     fn process(&mut self, _: &String, _: i64, _: &FixedKeyProcessorContext<'_, String, i64>) -> Result<(), BoxError> { Ok(()) }
+    /// # }
+    /// struct Counted { rows: KeyValueStoreBuilder<String, i64, CachedContext>, built: Arc<AtomicU32> }
+    /// impl StoreSupplier for Counted {
+    ///     fn build(&self, column: Column, context: StoreContext) -> Result<BuiltStore, StateError> {
+    ///         self.built.fetch_add(1, Ordering::Relaxed);
+    ///         self.rows.build(column, context)
+    ///     }
+    ///     // name, spec, changelog_config, restorer and as_any are those of `rows`.
+    /// #   fn name(&self) -> &Arc<str> { StoreSupplier::name(&self.rows) }
+    /// #   fn spec(&self) -> StoreSpec { self.rows.spec() }
+    /// #   fn changelog_config(&self) -> Option<BTreeMap<String, String>> { self.rows.changelog_config() }
+    /// #   fn restorer(&self) -> Arc<dyn ChangelogRestorer> { self.rows.restorer() }
+    /// #   fn as_any(&self) -> &dyn Any { self.rows.as_any() }
+    /// }
+    /// # let builder = StreamsBuilder::new();
+    /// let built = Arc::new(AtomicU32::new(0));
+    /// builder.add_custom_store(Counted { rows: KeyValueStoreBuilder::new("rows", Arc::new(Utf8), Arc::new(I64)), built: Arc::clone(&built) });
+    /// builder.stream("in", Consumed::with(Utf8, I64)).process_values("idle", || Idle, &["rows"]).to("out", Produced::with(Utf8, I64));
+    /// let driver = TopologyTestDriver::builder(&builder.build()?).partitions(2).start()?;
+    /// assert_eq!(built.load(Ordering::Relaxed), 2, "one instance a task");
+    /// # drop(driver);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn add_custom_store(&self, store: impl StoreSupplier + 'static) {
         self.graph.borrow_mut().add_store(Arc::new(store));
     }
 
     /// The topology, checked.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// builder.stream("in", Consumed::with(Utf8, I64)).to("out", Produced::with(Utf8, I64));
+    /// builder.stream("in", Consumed::with(Utf8, I64)).to("other", Produced::with(Utf8, I64));
+    /// let mistake = builder.build().unwrap_err();
+    /// assert_eq!(mistake.kind(), straum::ErrorKind::Topology);
+    /// assert!(mistake.to_string().contains("in"));
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Topology`](crate::ErrorKind::Topology) with the first mistake found: two operators or stores of one name, a topic read

@@ -12,6 +12,20 @@ use crate::topology::GlobalStore;
 
 /// A table that every instance holds whole: it is read to its end before anything runs, needs no co-partitioning, and is
 /// updated beside the tasks, so that what a join finds depends on when it looks. Kafka Streams: `GlobalKTable`.
+///
+/// ```
+/// # use straum::{dsl::*, serde::*, testing::*};
+/// # let builder = StreamsBuilder::new();
+/// let names = builder.global_table("names", Consumed::with(I64, Utf8), Materialized::named("names"));
+/// let visits = builder.stream("visits", Consumed::with(Utf8, I64));
+/// visits.join_global(&names, |_, id| *id, |_, name| name).to("out", Produced::with(Utf8, Utf8));
+/// // Every task sees every name, whichever partition it is in.
+/// let mut driver = TopologyTestDriver::builder(&builder.build()?).partitions(3).start()?;
+/// driver.input("names", I64, Utf8).pipe_values(&mut driver, [(1, "ada"), (2, "bo")])?;
+/// driver.input("visits", Utf8, I64).pipe_values(&mut driver, [("x", 2)])?;
+/// assert_eq!(driver.output("out", Utf8, Utf8).read_pairs(&driver)?, [("x".into(), "bo".into())]);
+/// # Ok::<(), straum::Error>(())
+/// ```
 pub struct GlobalKTable<K, V> {
     pub(crate) store: Arc<str>,
     marker: PhantomData<fn() -> (K, V)>,
@@ -27,6 +41,19 @@ impl StreamsBuilder {
     /// A global table of a topic, in a store of this name. Kafka Streams: `StreamsBuilder.globalTable`.
     ///
     /// A null value deletes its key; a record with a null key, or one that is not of the table's types, is left out.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let names = builder.global_table("names", Consumed::with(I64, Utf8), Materialized::named("names"));
+    /// # drop(names);
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let input = driver.input("names", I64, Utf8.nullable());
+    /// input.pipe_values(&mut driver, [(1, Some("ada".to_owned())), (2, Some("bo".to_owned())), (1, None)])?;
+    /// let rows = driver.store::<i64, String>("names")?;
+    /// assert_eq!((rows.get(&1)?, rows.get(&2)?), (None, Some("bo".into())));
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn global_table<K: 'static, V: Clone + 'static>(
         &self,
         topic: impl Into<Arc<str>>,

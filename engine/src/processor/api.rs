@@ -10,20 +10,20 @@ use crate::processor::{ProcessorContext, Punctuation, Record};
 /// record that fails undoes its store writes, not the fields of the processor.
 ///
 /// ```
-/// use straum::processor::{Processor, ProcessorContext, Record};
-/// use straum::{BoxError, dsl::{Consumed, Produced, StreamsBuilder}, serde::{I64, Utf8}};
-///
+/// # use straum::{BoxError, dsl::*, processor::*, serde::*, testing::*};
 /// struct Double;
 /// impl Processor<String, i64, String, i64> for Double {
 ///     fn process(&mut self, record: Record<String, i64>, context: &ProcessorContext<'_, String, i64>) -> Result<(), BoxError> {
-///         let doubled = record.value * 2;
+///         let doubled = record.value.checked_mul(2).ok_or("too large")?;
 ///         Ok(context.forward(record.with_value(doubled))?)
 ///     }
 /// }
-///
-/// let builder = StreamsBuilder::new();
+/// # let builder = StreamsBuilder::new();
 /// builder.stream("in", Consumed::with(Utf8, I64)).process("double", || Double, &[]).to("out", Produced::with(Utf8, I64));
-/// assert!(builder.build().is_ok());
+/// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+/// driver.input("in", Utf8, I64).pipe_values(&mut driver, [("a", 1), ("b", i64::MAX), ("c", 2)])?;
+/// assert_eq!(driver.output("out", Utf8, I64).read_pairs(&driver)?, [("a".into(), 2), ("c".into(), 4)]);
+/// # Ok::<(), straum::Error>(())
 /// ```
 pub trait Processor<KIn, VIn, KOut, VOut>: 'static {
     /// Called once before the first record: find stores and children, schedule punctuations.
@@ -53,6 +53,24 @@ pub trait Processor<KIn, VIn, KOut, VOut>: 'static {
 }
 
 /// Makes a processor for each task. Any `Fn` that returns one is a supplier. Kafka Streams: `api.ProcessorSupplier`.
+///
+/// ```
+/// # use straum::{BoxError, dsl::*, processor::*, serde::*, testing::*};
+/// # use std::sync::{Arc, atomic::{AtomicU32, Ordering}};
+/// # struct Idle;
+/// # impl Processor<String, i64, String, i64> for Idle {
+/// #     fn process(&mut self, _: Record<String, i64>, _: &ProcessorContext<'_, String, i64>) -> Result<(), BoxError> { Ok(()) }
+/// # }
+/// # let builder = StreamsBuilder::new();
+/// let made = Arc::new(AtomicU32::new(0));
+/// let of_supplier = Arc::clone(&made);
+/// let supplier = move || { of_supplier.fetch_add(1, Ordering::Relaxed); Idle };
+/// builder.stream("in", Consumed::with(Utf8, I64)).process("idle", supplier, &[]).to("out", Produced::with(Utf8, I64));
+/// let driver = TopologyTestDriver::builder(&builder.build()?).partitions(3).start()?;
+/// assert_eq!(made.load(Ordering::Relaxed), 3, "one a task");
+/// # drop(driver);
+/// # Ok::<(), straum::Error>(())
+/// ```
 pub trait ProcessorSupplier<KIn, VIn, KOut, VOut>: Send + Sync + 'static {
     /// The processor.
     type Processor: Processor<KIn, VIn, KOut, VOut>;

@@ -6,6 +6,23 @@ use crate::error::{BoxError, Error};
 use crate::processor::{Headers, ProcessorContext, Punctuation, Record};
 
 /// Handles the values of a stream, key by key. Kafka Streams: `FixedKeyProcessor`.
+///
+/// ```
+/// # use straum::{BoxError, dsl::*, processor::*, serde::*, testing::*};
+/// struct Even;
+/// impl FixedKeyProcessor<String, i64, bool> for Even {
+///     fn process(&mut self, _: &String, value: i64, context: &FixedKeyProcessorContext<'_, String, bool>) -> Result<(), BoxError> {
+///         Ok(context.forward_value(value % 2 == 0)?)
+///     }
+/// }
+/// # let builder = StreamsBuilder::new();
+/// let numbers = builder.stream("in", Consumed::with(Utf8, I64));
+/// numbers.process_values("even", || Even, &[]).to("out", Produced::with(Utf8, Bool));
+/// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+/// driver.input("in", Utf8, I64).pipe_values(&mut driver, [("a", 1), ("b", 2)])?;
+/// assert_eq!(driver.output("out", Utf8, Bool).read_pairs(&driver)?, [("a".into(), false), ("b".into(), true)]);
+/// # Ok::<(), straum::Error>(())
+/// ```
 pub trait FixedKeyProcessor<K, V, V2>: 'static {
     /// Called once before the first record.
     ///
@@ -67,6 +84,26 @@ impl<'a, K: Clone, V2> FixedKeyProcessorContext<'a, K, V2> {
     /// Hands a value to every child, with the key, timestamp and headers of the record in progress. Nothing happens in a
     /// punctuation, which has no record.
     ///
+    /// ```
+    /// # use straum::{BoxError, dsl::*, processor::*, serde::*, testing::*};
+    /// struct Node;
+    /// impl FixedKeyProcessor<String, i64, i64> for Node {
+    ///     fn process(&mut self, _: &String, value: i64, context: &FixedKeyProcessorContext<'_, String, i64>) -> Result<(), BoxError> {
+    ///         (0..value).try_for_each(|part| context.forward_value(part))?;
+    ///         Ok(())
+    ///     }
+    /// }
+    /// # let builder = StreamsBuilder::new();
+    /// let numbers = builder.stream("in", Consumed::with(Utf8, I64));
+    /// numbers.process_values("node", || Node, &[]).to("out", Produced::with(Utf8, I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let input = driver.input("in", Utf8, I64);
+    /// input.pipe(&mut driver, &TestRecord::new("a".to_owned(), 2, 70))?;
+    /// let records = driver.output("out", Utf8, I64).read(&driver)?;
+    /// assert_eq!(records.iter().map(|record| (record.value, record.timestamp)).collect::<Vec<_>>(), [(0, 70), (1, 70)]);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// That of a node below.
     pub fn forward_value(&self, value: V2) -> Result<(), Error> {
@@ -83,6 +120,29 @@ impl<'a, K: Clone, V2> FixedKeyProcessorContext<'a, K, V2> {
     }
 
     /// The headers of the record in progress.
+    ///
+    /// ```
+    /// # use straum::{BoxError, dsl::*, processor::*, serde::*, testing::*};
+    /// struct Node;
+    /// impl FixedKeyProcessor<String, i64, i64> for Node {
+    ///     fn process(&mut self, _: &String, value: i64, context: &FixedKeyProcessorContext<'_, String, i64>) -> Result<(), BoxError> {
+    ///         let weight = context.headers().and_then(|headers| headers.last("weight").flatten()).map_or(0, |weight| weight.len() as i64);
+    ///         Ok(context.forward_value(value + weight)?)
+    ///     }
+    /// }
+    /// # let builder = StreamsBuilder::new();
+    /// let numbers = builder.stream("in", Consumed::with(Utf8, I64));
+    /// numbers.process_values("node", || Node, &[]).to("out", Produced::with(Utf8, I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut record = TestRecord::new("a".to_owned(), 2, 0);
+    /// record.headers.add("weight", Some(b"xxx"));
+    /// driver.input("in", Utf8, I64).pipe(&mut driver, &record)?;
+    /// let records = driver.output("out", Utf8, I64).read(&driver)?;
+    /// assert_eq!(records.iter().map(|record| record.value).collect::<Vec<_>>(), [5]);
+    /// // They travel on with the record.
+    /// assert_eq!(records[0].headers, record.headers);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     #[must_use]
     pub fn headers(&self) -> Option<&Headers> {
         self.record.map(|(_, _, headers)| headers)

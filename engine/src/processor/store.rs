@@ -18,6 +18,27 @@ use crate::processor::task_context::TaskContext;
 pub(crate) type Store<K, V> = KeyValueStore<K, V, CachedContext>;
 
 /// Names a key-value store and carries its types. Returned when the store is added to the builder.
+///
+/// ```
+/// # use straum::{BoxError, dsl::*, processor::*, serde::*, testing::*};
+/// // A global table is looked up through a handle of its name, without being connected.
+/// struct Name(StoreHandle<i64, String>);
+/// impl FixedKeyProcessor<String, i64, String> for Name {
+///     fn process(&mut self, _: &String, id: i64, context: &FixedKeyProcessorContext<'_, String, String>) -> Result<(), BoxError> {
+///         let name = context.store(&self.0)?.get(&id)?.unwrap_or("nobody".to_owned());
+///         Ok(context.forward_value(name)?)
+///     }
+/// }
+/// # let builder = StreamsBuilder::new();
+/// builder.global_table("names", Consumed::with(I64, Utf8), Materialized::named("names"));
+/// let visits = builder.stream("in", Consumed::with(Utf8, I64));
+/// visits.process_values("name", || Name(StoreHandle::new("names")), &[]).to("out", Produced::with(Utf8, Utf8));
+/// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+/// driver.input("names", I64, Utf8).pipe_values(&mut driver, [(1, "ada")])?;
+/// driver.input("in", Utf8, I64).pipe_values(&mut driver, [("x", 1), ("y", 2)])?;
+/// assert_eq!(driver.output("out", Utf8, Utf8).read_pairs(&driver)?, [("x".into(), "ada".into()), ("y".into(), "nobody".into())]);
+/// # Ok::<(), straum::Error>(())
+/// ```
 pub struct StoreHandle<K, V> {
     name: Arc<str>,
     marker: PhantomData<fn() -> (K, V)>,
@@ -81,6 +102,35 @@ fn wrong_type<K, V>(name: &Arc<str>) -> Error {
 /// Kafka Streams: `KeyValueStore` and `TimestampedKeyValueStore`.
 ///
 /// A global store can be read, not written. All errors are the store's: return them, so that the record is undone.
+///
+/// ```
+/// # use straum::{BoxError, dsl::*, processor::*, serde::*, testing::*};
+/// # use std::sync::Arc;
+/// struct Stock(StoreHandle<String, i64>);
+/// impl FixedKeyProcessor<String, i64, i64> for Stock {
+///     fn process(&mut self, key: &String, value: i64, context: &FixedKeyProcessorContext<'_, String, i64>) -> Result<(), BoxError> {
+///         let rows = context.store(&self.0)?;
+///         rows.put(key, value)?;
+///         if value < 0 {
+///             return Err("less than nothing".into()); // undoes the put
+///         }
+///         if value == 0 {
+///             rows.delete(key)?;
+///         }
+///         Ok(context.forward_value(rows.all()?.count() as i64)?)
+///     }
+/// }
+/// # let builder = StreamsBuilder::new();
+/// let numbers = builder.stream("in", Consumed::with(Utf8, I64));
+/// let rows = builder.add_state_store(KeyValueStoreBuilder::new("stock", Arc::new(Utf8), Arc::new(I64)));
+/// numbers.process_values("stock", move || Stock(rows.clone()), &["stock"]).to("out", Produced::with(Utf8, I64));
+/// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+/// driver.input("in", Utf8, I64).pipe_values(&mut driver, [("a", 1), ("b", 2), ("a", 0), ("b", -1)])?;
+/// let sizes: Vec<_> = driver.output("out", Utf8, I64).read(&driver)?.into_iter().map(|record| record.value).collect();
+/// assert_eq!(sizes, [1, 2, 1]);
+/// assert_eq!(driver.store::<String, i64>("stock")?.all()?, [("b".into(), 2, 0)]);
+/// # Ok::<(), straum::Error>(())
+/// ```
 pub struct KeyValue<K, V> {
     inner: Inner<K, V>,
     task: Rc<TaskContext>,

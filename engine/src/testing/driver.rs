@@ -45,6 +45,20 @@ impl DriverBuilder {
     }
 
     /// Replaces the exception handlers.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use straum::{dsl::*, runtime::{Decision, ExceptionHandlers}, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// builder.stream("in", Consumed::with(Utf8, Utf8)).try_map_values(|text| text.parse::<i64>()).to("out", Produced::with(Utf8, I64));
+    /// let handlers = ExceptionHandlers { processing: Arc::new(|_| Decision::Fail), ..ExceptionHandlers::default() };
+    /// let mut driver = TopologyTestDriver::builder(&builder.build()?).handlers(handlers).start()?;
+    /// driver.input("in", Utf8, Utf8).pipe_values(&mut driver, [("a", "1"), ("b", "x"), ("c", "3")])?;
+    /// // The task stands at the record it cannot process.
+    /// assert_eq!(driver.output("out", Utf8, I64).read_pairs(&driver)?, [("a".into(), 1)]);
+    /// assert_eq!(driver.failing().count(), 1);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     #[must_use]
     pub fn handlers(mut self, handlers: ExceptionHandlers) -> Self {
         self.handlers = handlers;
@@ -52,6 +66,22 @@ impl DriverBuilder {
     }
 
     /// Gives every source and sink topic this many partitions; 1 by default.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// # let grouped = builder.stream("in", Consumed::with(Utf8, I64)).group_by_key("by-key", Grouped::with(Utf8, I64));
+    /// # grouped.count(Materialized::named("counts")).to_stream().to("out", Produced::with(Utf8, I64));
+    /// # let topology = builder.build()?;
+    /// // The topology counts the records of each key of "in" in the store "counts", and writes the counts to "out".
+    /// let mut driver = TopologyTestDriver::builder(&topology).partitions(2).threads(2).start()?;
+    /// driver.input("in", Utf8, I64).pipe_values(&mut driver, [("a", 5), ("b", 6), ("c", 7), ("d", 8)])?;
+    /// let mut partitions: Vec<_> = driver.output("out", Utf8, I64).read(&driver)?.iter().map(|record| record.partition).collect();
+    /// partitions.dedup();
+    /// assert_eq!(partitions, [Some(0), Some(1)]);
+    /// assert_eq!(driver.store::<String, i64>("counts")?.all()?.len(), 4);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     #[must_use]
     pub const fn partitions(mut self, partitions: u32) -> Self {
         self.default_partitions = partitions;
@@ -285,6 +315,22 @@ impl TopologyTestDriver {
 
     /// Commits: caches are forwarded, outputs, changelogs and offsets commit together, the stores follow.
     ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// # let grouped = builder.stream("in", Consumed::with(Utf8, I64)).group_by_key("by-key", Grouped::with(Utf8, I64));
+    /// # grouped.count(Materialized::named("counts")).to_stream().to("out", Produced::with(Utf8, I64));
+    /// # let topology = builder.build()?;
+    /// // The topology counts the records of each key of "in" in the store "counts", and writes the counts to "out".
+    /// let mut driver = TopologyTestDriver::new(&topology)?;
+    /// let mut committed = driver.output("out", Utf8, I64).committed();
+    /// driver.input("in", Utf8, I64).pipe_values(&mut driver, [("a", 5)])?;
+    /// assert_eq!(committed.read_pairs(&driver)?, []);
+    /// driver.commit()?;
+    /// assert_eq!(committed.read_pairs(&driver)?, [("a".into(), 1)]);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The log's or a store's.
     pub fn commit(&mut self) -> Result<(), Error> {
@@ -299,6 +345,22 @@ impl TopologyTestDriver {
 
     /// Commits until nothing more comes through repartition topics.
     ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let numbers = builder.stream("in", Consumed::with(Utf8, I64));
+    /// let once = numbers.repartition("once", Repartitioned::with(Utf8, I64));
+    /// once.repartition("twice", Repartitioned::with(Utf8, I64)).to("out", Produced::with(Utf8, I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let mut committed = driver.output("out", Utf8, I64).committed();
+    /// driver.input("in", Utf8, I64).pipe_values(&mut driver, [("a", 1)])?;
+    /// driver.commit()?;
+    /// assert_eq!(committed.read_pairs(&driver)?, [], "it has reached the first topic only");
+    /// driver.settle()?;
+    /// assert_eq!(committed.read_pairs(&driver)?, [("a".into(), 1)]);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`TopologyTestDriver::commit`].
     pub fn settle(&mut self) -> Result<(), Error> {
@@ -310,6 +372,25 @@ impl TopologyTestDriver {
 
     /// As kill -9 and a restart: everything uncommitted is gone, the state is brought up from the changelogs, and the input
     /// after the committed offsets is processed again.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// # let grouped = builder.stream("in", Consumed::with(Utf8, I64)).group_by_key("by-key", Grouped::with(Utf8, I64));
+    /// # grouped.count(Materialized::named("counts")).to_stream().to("out", Produced::with(Utf8, I64));
+    /// # let topology = builder.build()?;
+    /// // The topology counts the records of each key of "in" in the store "counts", and writes the counts to "out".
+    /// let mut driver = TopologyTestDriver::new(&topology)?;
+    /// driver.input("in", Utf8, I64).pipe_values(&mut driver, [("a", 5)])?;
+    /// driver.commit()?;
+    /// driver.input("in", Utf8, I64).pipe_values(&mut driver, [("a", 5)])?;
+    /// driver.crash()?;
+    /// // The second record was processed again, upon the state of the first.
+    /// assert_eq!(driver.store::<String, i64>("counts")?.get(&"a".to_owned())?, Some(2));
+    /// let committed = driver.output("out", Utf8, I64).committed().read_pairs(&driver)?;
+    /// assert_eq!(committed, [("a".into(), 1), ("a".into(), 2)]);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As an application's start.
@@ -341,6 +422,23 @@ impl TopologyTestDriver {
 
     /// Arms a crash inside a record: at its `outputs`-th write to a topic from now (0: the next), everything in memory is
     /// gone and the driver restarts by itself. It has happened once [`TopologyTestDriver::is_armed`] is false.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// # let grouped = builder.stream("in", Consumed::with(Utf8, I64)).group_by_key("by-key", Grouped::with(Utf8, I64));
+    /// # grouped.count(Materialized::named("counts")).to_stream().to("out", Produced::with(Utf8, I64));
+    /// # let topology = builder.build()?;
+    /// // The topology counts the records of each key of "in" in the store "counts", and writes the counts to "out".
+    /// let mut driver = TopologyTestDriver::new(&topology)?;
+    /// driver.crash_at_output(1);
+    /// driver.input("in", Utf8, I64).pipe_values(&mut driver, [("a", 5), ("a", 6), ("a", 7)])?;
+    /// assert!(!driver.is_armed(), "it crashed inside a record");
+    /// driver.settle()?;
+    /// let committed = driver.output("out", Utf8, I64).committed().read_pairs(&driver)?;
+    /// assert_eq!(committed, [("a".into(), 1), ("a".into(), 2), ("a".into(), 3)], "each once");
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn crash_at_output(&mut self, outputs: u32) {
         self.fuse = Some(outputs);
         for thread in &self.threads {
@@ -371,6 +469,31 @@ impl TopologyTestDriver {
 
     /// Moves the wall clock and runs what is due.
     ///
+    /// Kafka Streams: `TopologyTestDriver.advanceWallClockTime`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use straum::{BoxError, dsl::*, processor::*, serde::*, testing::*};
+    /// struct Tick;
+    /// impl Processor<String, i64, String, i64> for Tick {
+    ///     fn init(&mut self, context: &ProcessorContext<'_, String, i64>) -> Result<(), BoxError> {
+    ///         context.schedule(Duration::from_secs(1), PunctuationType::WallClockTime);
+    ///         Ok(())
+    ///     }
+    ///     fn process(&mut self, _: Record<String, i64>, _: &ProcessorContext<'_, String, i64>) -> Result<(), BoxError> { Ok(()) }
+    ///     fn punctuate(&mut self, now: i64, _: Punctuation, context: &ProcessorContext<'_, String, i64>) -> Result<(), BoxError> {
+    ///         Ok(context.forward(Record::new("tick".to_owned(), now, now))?)
+    ///     }
+    /// }
+    /// # let builder = StreamsBuilder::new();
+    /// builder.stream("in", Consumed::with(Utf8, I64)).process("tick", || Tick, &[]).to("out", Produced::with(Utf8, I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.advance_wall_clock(Duration::from_millis(1_500))?;
+    /// driver.advance_wall_clock(Duration::from_millis(500))?;
+    /// assert_eq!(driver.output("out", Utf8, I64).read_pairs(&driver)?, [("tick".into(), 1_500), ("tick".into(), 2_000)]);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`TopologyTestDriver::run`].
     pub fn advance_wall_clock(&mut self, by: Duration) -> Result<(), Error> {
@@ -392,8 +515,27 @@ impl TopologyTestDriver {
 
     /// Commits, and returns a key-value store over all its tasks, or a global one.
     ///
+    /// Kafka Streams: `TopologyTestDriver.getKeyValueStore`.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// # let grouped = builder.stream("in", Consumed::with(Utf8, I64)).group_by_key("by-key", Grouped::with(Utf8, I64));
+    /// # grouped.count(Materialized::named("counts")).to_stream().to("out", Produced::with(Utf8, I64));
+    /// # let topology = builder.build()?;
+    /// // The topology counts the records of each key of "in" in the store "counts", and writes the counts to "out".
+    /// let mut driver = TopologyTestDriver::new(&topology)?;
+    /// driver.input("in", Utf8, I64).pipe_values(&mut driver, [("a", 5)])?;
+    /// let counts = driver.store::<String, i64>("counts")?;
+    /// assert_eq!(counts.get(&"a".to_owned())?, Some(1));
+    /// assert_eq!(counts.all()?, [("a".into(), 1, 0)], "key, value, timestamp");
+    /// let mistake = driver.store::<String, String>("counts").err().expect("its values are numbers");
+    /// assert_eq!(mistake.kind(), straum::ErrorKind::InvalidState);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
+    ///
     /// # Errors
-    /// [`ErrorKind::InvalidState`] when there is no such store, or it is of other types.
+    /// [`ErrorKind::InvalidState`](crate::ErrorKind::InvalidState) when there is no such store, or it is of other types.
     pub fn store<K: 'static, V: Clone + 'static>(&mut self, name: &str) -> Result<ReadOnlyStore<K, V>, Error> {
         self.commit()?;
         self.query(name)

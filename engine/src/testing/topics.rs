@@ -47,6 +47,25 @@ impl<K: 'static, V: 'static> TestInput<K, V> {
 
     /// Writes one record and processes it.
     ///
+    /// Kafka Streams: `TestInputTopic.pipeInput`.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// # let grouped = builder.stream("in", Consumed::with(Utf8, I64)).group_by_key("by-key", Grouped::with(Utf8, I64));
+    /// # grouped.count(Materialized::named("counts")).to_stream().to("out", Produced::with(Utf8, I64));
+    /// # let topology = builder.build()?;
+    /// // The topology counts the records of each key of "in" in the store "counts", and writes the counts to "out".
+    /// let mut driver = TopologyTestDriver::new(&topology)?;
+    /// let mut record = TestRecord::new("a".to_owned(), 5, 1_000);
+    /// record.headers.add("trace", Some(b"7f"));
+    /// driver.input("in", Utf8, I64).pipe(&mut driver, &record)?;
+    /// let counts = driver.output("out", Utf8, I64).read(&driver)?;
+    /// assert_eq!((counts[0].value, counts[0].timestamp, counts[0].partition), (1, 1_000, Some(0)));
+    /// assert_eq!(counts[0].headers, record.headers);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// That of a serde, or of the driver.
     pub fn pipe(&self, driver: &mut TopologyTestDriver, record: &TestRecord<K, V>) -> Result<(), Error> {
@@ -107,6 +126,22 @@ impl<K: 'static, V: 'static> TestOutput<K, V> {
     }
 
     /// Reads only what is committed.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// # let grouped = builder.stream("in", Consumed::with(Utf8, I64)).group_by_key("by-key", Grouped::with(Utf8, I64));
+    /// # grouped.count(Materialized::named("counts")).to_stream().to("out", Produced::with(Utf8, I64));
+    /// # let topology = builder.build()?;
+    /// // The topology counts the records of each key of "in" in the store "counts", and writes the counts to "out".
+    /// let mut driver = TopologyTestDriver::new(&topology)?;
+    /// let (mut all, mut committed) = (driver.output("out", Utf8, I64), driver.output("out", Utf8, I64).committed());
+    /// driver.input("in", Utf8, I64).pipe_values(&mut driver, [("a", 5)])?;
+    /// assert_eq!((all.read(&driver)?.len(), committed.read(&driver)?.len()), (1, 0));
+    /// driver.commit()?;
+    /// assert_eq!(committed.read(&driver)?.len(), 1);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     #[must_use]
     pub fn committed(mut self) -> Self {
         self.isolation = Isolation::ReadCommitted;

@@ -1,6 +1,6 @@
 //! The read side: what queries read of the committed stores, by person, by employer, by number, or all of it.
 //!
-//! Opened from whatever runs the topology. Never writes, never computes: that is [`sporring`](super::sporring)'s.
+//! Opened from whatever runs the topology. Never writes, never computes: that is [`sporring`]'s.
 
 use std::sync::Arc;
 

@@ -15,7 +15,7 @@
 //!
 //! | Module | What |
 //! |---|---|
-//! | [`file`] | the format |
+//! | [`file`](mod@file) | the format |
 //! | [`payload`] | keys and values as YAML and as bytes |
 //! | [`matching`] | when what came is what was expected |
 //! | [`failure`] | how a difference reads |

@@ -16,6 +16,20 @@ use straum_state::SharedSerde;
 
 impl<K: 'static, V: 'static> KGroupedStream<K, V> {
     /// Begins an aggregation of several grouped streams, with this one's aggregator. Kafka Streams: `KGroupedStream.cogroup`.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let clicks = builder.stream("clicks", Consumed::with(Utf8, I64)).group_by_key("clicks-by-key", Grouped::with(Utf8, I64));
+    /// let names = builder.stream("names", Consumed::with(Utf8, Utf8)).group_by_key("names-by-key", Grouped::with(Utf8, Utf8));
+    /// # drop(names);
+    /// let alone = clicks.cogroup(|_, click, text: String| format!("{text}{click}"));
+    /// alone.aggregate(String::new, Materialized::with("texts", Utf8)).to_stream().to("out", Produced::with(Utf8, Utf8));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input("clicks", Utf8, I64).pipe_values(&mut driver, [("a", 1), ("a", 2)])?;
+    /// assert_eq!(driver.output("out", Utf8, Utf8).read_pairs(&driver)?, [("a".into(), "1".into()), ("a".into(), "12".into())]);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn cogroup<A, R, M>(self, aggregator: impl Fn(&K, V, A) -> R + Send + Sync + 'static) -> CogroupedKStream<K, A>
     where
         A: Clone + 'static,
@@ -40,6 +54,20 @@ pub struct CogroupedKStream<K, A> {
 
 impl<K: 'static, A: Clone + 'static> CogroupedKStream<K, A> {
     /// Adds a grouped stream with its aggregator. Kafka Streams: `CogroupedKStream.cogroup`.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let clicks = builder.stream("clicks", Consumed::with(Utf8, I64)).group_by_key("clicks-by-key", Grouped::with(Utf8, I64));
+    /// let names = builder.stream("names", Consumed::with(Utf8, Utf8)).group_by_key("names-by-key", Grouped::with(Utf8, Utf8));
+    /// let both = clicks.cogroup(|_, click, text: String| format!("{text}{click}")).cogroup(names, |_, name, text| format!("{text}{name}"));
+    /// both.aggregate(String::new, Materialized::with("texts", Utf8)).to_stream().to("out", Produced::with(Utf8, Utf8));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input("clicks", Utf8, I64).pipe_values(&mut driver, [("a", 1)])?;
+    /// driver.input("names", Utf8, Utf8).pipe_values(&mut driver, [("a", "ada")])?;
+    /// assert_eq!(driver.output("out", Utf8, Utf8).read_pairs(&driver)?, [("a".into(), "1".into()), ("a".into(), "1ada".into())]);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn cogroup<V, R, M>(mut self, grouped: KGroupedStream<K, V>, aggregator: impl Fn(&K, V, A) -> R + Send + Sync + 'static) -> Self
     where
         V: 'static,
@@ -68,6 +96,23 @@ impl<K: 'static, A: Clone + 'static> CogroupedKStream<K, A> {
 
     /// Aggregates the streams: each record by its stream's aggregator, from what `initializer` makes. Kafka Streams:
     /// `CogroupedKStream.aggregate`.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let clicks = builder.stream("clicks", Consumed::with(Utf8, I64)).group_by_key("clicks-by-key", Grouped::with(Utf8, I64));
+    /// let names = builder.stream("names", Consumed::with(Utf8, Utf8)).group_by_key("names-by-key", Grouped::with(Utf8, Utf8));
+    /// let clicked = clicks.cogroup(|_, click, text: String| format!("{text}{click}"));
+    /// let both = clicked.cogroup(names, |_, name, _| Some(name).filter(|name| !name.is_empty()));
+    /// both.aggregate(|| ">".to_owned(), Materialized::with("texts", Utf8));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let get = |driver: &mut TopologyTestDriver| driver.store::<String, String>("texts")?.get(&"a".to_owned());
+    /// driver.input("clicks", Utf8, I64).pipe_values(&mut driver, [("a", 1)])?;
+    /// assert_eq!(get(&mut driver)?, Some(">1".into()));
+    /// driver.input("names", Utf8, Utf8).pipe_values(&mut driver, [("a", "")])?;
+    /// assert_eq!(get(&mut driver)?, None, "an aggregator that returns `None` deletes");
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn aggregate(self, initializer: impl Fn() -> A + Send + Sync + 'static, materialized: Materialized<A>) -> KTable<K, A> {
         let Self { builder, key_serde, groups } = self;
         let initializer: Arc<dyn Fn() -> A + Send + Sync> = Arc::new(initializer);

@@ -18,6 +18,20 @@ use crate::processor::edge::Receiver;
 /// A stream grouped by key. Kafka Streams: `KGroupedStream`.
 ///
 /// Records with a null key or a null value are left out by every aggregation and counted as dropped.
+///
+/// A clone lets one grouping have several aggregations, which share its repartition topic.
+///
+/// ```
+/// # use straum::{dsl::*, serde::*, testing::*};
+/// # let builder = StreamsBuilder::new();
+/// let grouped = builder.stream("in", Consumed::with(Utf8, I64.nullable())).group_by_key("by-key", Grouped::with(Utf8, I64));
+/// grouped.count(Materialized::named("counts"));
+/// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+/// driver.input("in", Utf8, I64.nullable()).pipe_values(&mut driver, [("a", Some(1_i64)), ("a", None)])?;
+/// assert_eq!(driver.store::<String, i64>("counts")?.get(&"a".to_owned())?, Some(1));
+/// assert_eq!(driver.dropped(), 1);
+/// # Ok::<(), straum::Error>(())
+/// ```
 #[must_use = "a grouped stream that nothing aggregates does nothing"]
 pub struct KGroupedStream<K, V> {
     stream: KStream<Option<K>, Option<V>>,

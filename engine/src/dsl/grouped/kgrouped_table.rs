@@ -16,6 +16,22 @@ use crate::topology::{NodeKind, TopicRef};
 /// A table grouped by another key. Kafka Streams: `KGroupedTable`.
 ///
 /// Of each change the old row is subtracted from its group before the new one is added to its own.
+///
+/// A clone lets one grouping have several aggregations, which share its repartition topic.
+///
+/// ```
+/// # use straum::{dsl::*, serde::*, testing::*};
+/// # let builder = StreamsBuilder::new();
+/// let people = builder.table("people", Consumed::with(Utf8, Utf8), Materialized::named("people"));
+/// let by_town = people.group_by("by-town", |_, town| (town.clone(), 1_i64), Grouped::with(Utf8, I64));
+/// by_town.count(Materialized::named("counts"));
+/// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+/// driver.input("people", Utf8, Utf8).pipe_values(&mut driver, [("ada", "oslo"), ("bo", "oslo"), ("ada", "bodø")])?;
+/// driver.settle()?;
+/// let counts = driver.store::<String, i64>("counts")?;
+/// assert_eq!((counts.get(&"oslo".to_owned())?, counts.get(&"bodø".to_owned())?), (Some(1), Some(1)));
+/// # Ok::<(), straum::Error>(())
+/// ```
 #[must_use = "a grouped table that nothing aggregates does nothing"]
 pub struct KGroupedTable<K, V> {
     changes: KStream<K, Change<V>>,
@@ -47,6 +63,23 @@ impl<K: 'static, V: 'static> KGroupedTable<K, V> {
     }
 
     /// The number of rows in each group. Kafka Streams: `KGroupedTable.count`.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let people = builder.table("people", Consumed::with(Utf8, Utf8), Materialized::named("people"));
+    /// let by_town = people.group_by("by-town", |_, town| (town.clone(), 1_i64), Grouped::with(Utf8, I64));
+    /// by_town.count(Materialized::named("counts"));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let people = driver.input("people", Utf8, Utf8.nullable());
+    /// let town = |town: &str| Some(town.to_owned());
+    /// people.pipe_values(&mut driver, [("ada", town("oslo")), ("bo", town("oslo")), ("ada", town("bodø")), ("bo", None)])?;
+    /// driver.settle()?;
+    /// let counts = driver.store::<String, i64>("counts")?;
+    /// // A group that has lost its last row counts 0: it is not deleted.
+    /// assert_eq!((counts.get(&"oslo".to_owned())?, counts.get(&"bodø".to_owned())?), (Some(0), Some(1)));
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn count(self, mut materialized: Materialized<i64>) -> KTable<K, i64> {
         materialized.value_serde.get_or_insert_with(|| Arc::new(I64));
         let steps = Steps { subtract: Box::new(|_, _, count| Ok(Some(count - 1))), add: Box::new(|_, _, count: Option<i64>| Ok(Some(count.unwrap_or(0) + 1))) };
@@ -55,6 +88,22 @@ impl<K: 'static, V: 'static> KGroupedTable<K, V> {
 
     /// Combines the rows of each group: `adder` adds a row's value, `subtractor` takes one away. The first value is taken as
     /// it is. Either may return `None`, which deletes. Kafka Streams: `KGroupedTable.reduce`.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let people = builder.table("people", Consumed::with(Utf8, Utf8), Materialized::named("people"));
+    /// let by_town = people.group_by("by-town", |_, town| (town.clone(), 1_i64), Grouped::with(Utf8, I64));
+    /// by_town.reduce(|sum, one| sum + one, |sum, one| Some(sum - one).filter(|sum| *sum > 0), Materialized::named("sums"));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let people = driver.input("people", Utf8, Utf8.nullable());
+    /// let town = |town: &str| Some(town.to_owned());
+    /// people.pipe_values(&mut driver, [("ada", town("oslo")), ("bo", town("oslo")), ("ada", town("bodø")), ("bo", None)])?;
+    /// driver.settle()?;
+    /// let sums = driver.store::<String, i64>("sums")?;
+    /// assert_eq!((sums.get(&"oslo".to_owned())?, sums.get(&"bodø".to_owned())?), (None, Some(1)));
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn reduce<R, M, S, N>(
         self,
         adder: impl Fn(V, V) -> R + Send + Sync + 'static,
@@ -80,6 +129,23 @@ impl<K: 'static, V: 'static> KGroupedTable<K, V> {
 
     /// Aggregates the rows of each group into another type; `adder` and `subtractor` may return `None`,
     /// which deletes. Kafka Streams: `KGroupedTable.aggregate`.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let people = builder.table("people", Consumed::with(Utf8, Utf8), Materialized::named("people"));
+    /// let by_town = people.group_by("by-town", |_, town| (town.clone(), 1_i64), Grouped::with(Utf8, I64));
+    /// let (adder, subtractor) = (|_: &String, one, sum| sum + one, |_: &String, one, sum| sum - one);
+    /// by_town.aggregate(|| 10, adder, subtractor, Materialized::with("sums", I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let people = driver.input("people", Utf8, Utf8.nullable());
+    /// let town = |town: &str| Some(town.to_owned());
+    /// people.pipe_values(&mut driver, [("ada", town("oslo")), ("bo", town("oslo")), ("ada", town("bodø")), ("bo", None)])?;
+    /// driver.settle()?;
+    /// let sums = driver.store::<String, i64>("sums")?;
+    /// assert_eq!((sums.get(&"oslo".to_owned())?, sums.get(&"bodø".to_owned())?), (Some(10), Some(11)));
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn aggregate<A, R, M, S, N>(
         self,
         initializer: impl Fn() -> A + Send + Sync + 'static,

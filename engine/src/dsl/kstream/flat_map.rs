@@ -15,6 +15,19 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// `KStream.flatMap`.
     ///
     /// The key may have changed: a stateful operator below repartitions first.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let lines = builder.stream("in", Consumed::with(I64, Utf8));
+    /// let words = lines.flat_map(|line, text| text.split(' ').map(|word| (word.to_owned(), line)).collect::<Vec<_>>());
+    /// words.to("out", Produced::with(Utf8, I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input("in", I64, Utf8).pipe_values(&mut driver, [(1, "so it goes"), (2, "on")])?;
+    /// let words = driver.output("out", Utf8, I64).read_pairs(&driver)?;
+    /// assert_eq!(words, [("so".into(), 1), ("it".into(), 1), ("goes".into(), 1), ("on".into(), 2)]);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn flat_map<K2, V2, I>(self, mapper: impl Fn(K, V) -> I + Send + Sync + 'static) -> KStream<K2, V2>
     where
         K2: 'static,
@@ -25,6 +38,24 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     }
 
     /// As [`KStream::flat_map`], by a mapper that can fail.
+    ///
+    /// A record for which it fails leaves nothing behind and goes to the dead-letter topic, unless the processing handler decides
+    /// otherwise; Kafka Streams' default stops.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let texts = builder.stream("in", Consumed::with(Utf8, Utf8));
+    /// let numbers = texts.try_flat_map(|key, text| {
+    ///     text.split(' ').map(|part| Ok((key.clone(), part.parse()?))).collect::<Result<Vec<(String, i64)>, std::num::ParseIntError>>()
+    /// });
+    /// numbers.to("out", Produced::with(Utf8, I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input("in", Utf8, Utf8).pipe_values(&mut driver, [("a", "1 2"), ("b", "3 x"), ("c", "4")])?;
+    /// let numbers = driver.output("out", Utf8, I64).read_pairs(&driver)?;
+    /// assert_eq!(numbers, [("a".into(), 1), ("a".into(), 2), ("c".into(), 4)]);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn try_flat_map<K2, V2, I, E>(self, mapper: impl Fn(K, V) -> Result<I, E> + Send + Sync + 'static) -> KStream<K2, V2>
     where
         K2: 'static,

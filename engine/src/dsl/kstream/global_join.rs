@@ -17,6 +17,22 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     ///
     /// The key stays; nothing is repartitioned. Records with a null value, or for which the selector returns null, are left
     /// out and counted as dropped.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let names = builder.global_table("names", Consumed::with(I64, Utf8), Materialized::named("names"));
+    /// let visits = builder.stream("visits", Consumed::with(Utf8, I64));
+    /// let named = visits.join_global(&names, |_, id| (*id != 0).then_some(*id), |id, name| format!("{id} {name}"));
+    /// named.to("out", Produced::with(Utf8, Utf8));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input("names", I64, Utf8).pipe_values(&mut driver, [(1, "ada")])?;
+    /// driver.input("visits", Utf8, I64).pipe_values(&mut driver, [("x", 1), ("y", 2), ("z", 0)])?;
+    /// assert_eq!(driver.output("out", Utf8, Utf8).read_pairs(&driver)?, [("x".into(), "1 ada".into())]);
+    /// // No row for 2 is no fault; a null key for z counts as dropped.
+    /// assert_eq!(driver.dropped(), 1);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn join_global<VS, KT, VT, VR, R, MV, MR>(
         self,
         table: &GlobalKTable<KT, VT>,
@@ -38,6 +54,24 @@ impl<K: 'static, V: 'static> KStream<K, V> {
 
     /// All records with a value, joined with the table's value where there is one. Kafka Streams: `KStream.leftJoin` with a
     /// `GlobalKTable`.
+    ///
+    /// A null from the selector is joined with nothing; a record with a null value is left out and counted as dropped.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let names = builder.global_table("names", Consumed::with(I64, Utf8), Materialized::named("names"));
+    /// let visits = builder.stream("visits", Consumed::with(Utf8, I64.nullable()));
+    /// let named = visits.left_join_global(&names, |_, id: &i64| *id, |_, name| name.unwrap_or("?".to_owned()));
+    /// named.to("out", Produced::with(Utf8, Utf8));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input("names", I64, Utf8).pipe_values(&mut driver, [(1, "ada")])?;
+    /// driver.input("visits", Utf8, I64.nullable()).pipe_values(&mut driver, [("x", Some(1_i64)), ("y", Some(2)), ("z", None)])?;
+    /// let named = driver.output("out", Utf8, Utf8).read_pairs(&driver)?;
+    /// assert_eq!(named, [("x".into(), "ada".into()), ("y".into(), "?".into())]);
+    /// assert_eq!(driver.dropped(), 1);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn left_join_global<VS, KT, VT, VR, R, MV, MR>(
         self,
         table: &GlobalKTable<KT, VT>,

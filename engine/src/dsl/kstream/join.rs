@@ -22,6 +22,23 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// Only the stream's records give results, at their own timestamps. Records with a null key or value are left out and
     /// counted as dropped. Stream and table must be co-partitioned; a stream whose key may have changed is repartitioned
     /// through `<application>-<name>-repartition`, with the serdes of `joined`.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let prices = builder.table("prices", Consumed::with(Utf8, I64), Materialized::named("prices"));
+    /// let sales = builder.stream("sales", Consumed::with(Utf8, I64.nullable()));
+    /// sales.join(prices, |pieces: i64, price| pieces * price, Joined::named("priced")).to("out", Produced::with(Utf8, I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input("prices", Utf8, I64).pipe_values(&mut driver, [("fig", 10)])?;
+    /// let sales = driver.input("sales", Utf8, I64.nullable());
+    /// sales.pipe_values(&mut driver, [("fig", Some(3_i64)), ("apple", Some(1)), ("fig", None)])?;
+    /// // A change of the table alone gives nothing.
+    /// driver.input("prices", Utf8, I64).pipe_values(&mut driver, [("fig", 20)])?;
+    /// assert_eq!(driver.output("out", Utf8, I64).read_pairs(&driver)?, [("fig".into(), 30)]);
+    /// assert_eq!(driver.dropped(), 1);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn join<KT, VS, VT, VR, MK, MV>(
         self,
         table: KTable<KT, VT>,
@@ -45,6 +62,24 @@ impl<K: 'static, V: 'static> KStream<K, V> {
 
     /// All records with a value, joined with the table's value where there is one; a record with a null key is joined with
     /// none. Kafka Streams: `KStream.leftJoin` with a `KTable`.
+    ///
+    /// A record with a null value is left out and counted as dropped.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let names = builder.table("names", Consumed::with(Utf8, Utf8), Materialized::named("names"));
+    /// let visits = builder.stream("visits", Consumed::with(Utf8.nullable(), I64));
+    /// let named = visits.left_join(names, |visit, name| format!("{visit} {}", name.unwrap_or("?".into())), Joined::named("named"));
+    /// named.to("out", Produced::with(Utf8, Utf8));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input("names", Utf8, Utf8).pipe_values(&mut driver, [("a", "ada")])?;
+    /// let visits = driver.input("visits", Utf8.nullable(), I64);
+    /// visits.pipe_values(&mut driver, [(Some("a".to_owned()), 1), (Some("b".to_owned()), 2), (None, 3)])?;
+    /// let named = driver.output("out", Utf8.nullable(), Utf8).read_pairs(&driver)?;
+    /// assert_eq!(named, [(Some("a".into()), "1 ada".into()), (Some("b".into()), "2 ?".into()), (None, "3 ?".into())]);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn left_join<KT, VS, VT, VR, MK, MV>(
         self,
         table: KTable<KT, VT>,

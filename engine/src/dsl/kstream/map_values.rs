@@ -14,16 +14,54 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// Makes a new value of every value. Kafka Streams: `KStream.mapValues`.
     ///
     /// The key stays, so nothing is repartitioned.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// // A stream that has nulls is one of `Option`: the mapper says what becomes of them.
+    /// let numbers = builder.stream("in", Consumed::with(Utf8, I64.nullable()));
+    /// numbers.map_values(|number| number.unwrap_or(-1)).to("out", Produced::with(Utf8, I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input("in", Utf8, I64.nullable()).pipe_values(&mut driver, [("a", Some(1_i64)), ("b", None)])?;
+    /// assert_eq!(driver.output("out", Utf8, I64).read_pairs(&driver)?, [("a".into(), 1), ("b".into(), -1)]);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn map_values<V2: 'static>(self, mapper: impl Fn(V) -> V2 + Send + Sync + 'static) -> KStream<K, V2> {
         self.try_map_values(move |value| Ok::<_, std::convert::Infallible>(mapper(value)))
     }
 
     /// As [`KStream::map_values`], with the key to read. Kafka Streams: `mapValues` with a `ValueMapperWithKey`.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let numbers = builder.stream("in", Consumed::with(Utf8, I64));
+    /// numbers.map_values_with_key(|key, number| format!("{key}{number}")).to("out", Produced::with(Utf8, Utf8));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input("in", Utf8, I64).pipe_values(&mut driver, [("a", 1)])?;
+    /// assert_eq!(driver.output("out", Utf8, Utf8).read_pairs(&driver)?, [("a".into(), "a1".into())]);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn map_values_with_key<V2: 'static>(self, mapper: impl Fn(&K, V) -> V2 + Send + Sync + 'static) -> KStream<K, V2> {
         self.map_value_nodes(move |key, value| Ok(mapper(key, value)))
     }
 
     /// As [`KStream::map_values`], by a mapper that can fail.
+    ///
+    /// A record for which it fails leaves nothing behind and goes to the dead-letter topic, unless the processing handler decides
+    /// otherwise; Kafka Streams' default stops.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// builder.stream("in", Consumed::with(Utf8, Utf8)).try_map_values(|text| text.parse::<i64>()).to("out", Produced::with(Utf8, I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input("in", Utf8, Utf8).pipe_values(&mut driver, [("a", "1"), ("b", "x"), ("c", "3")])?;
+    /// assert_eq!(driver.output("out", Utf8, I64).read_pairs(&driver)?, [("a".into(), 1), ("c".into(), 3)]);
+    /// let dead = driver.output("test-dead-letter-queue", Utf8, Utf8).read_pairs(&driver)?;
+    /// assert_eq!(dead, [("b".into(), "x".into())]);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn try_map_values<V2: 'static, E: Into<BoxError>>(self, mapper: impl Fn(V) -> Result<V2, E> + Send + Sync + 'static) -> KStream<K, V2> {
         self.map_value_nodes(move |_, value| mapper(value).map_err(Into::into))
     }

@@ -12,6 +12,20 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// The records of both streams. Kafka Streams: `KStream.merge`.
     ///
     /// There is no order across the two. If either key may have changed, a stateful operator below repartitions.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let (left, right) = (builder.stream("left", Consumed::with(Utf8, I64)), builder.stream("right", Consumed::with(Utf8, I64)));
+    /// left.merge(right).to("out", Produced::with(Utf8, I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input("left", Utf8, I64).pipe_values(&mut driver, [("a", 1)])?;
+    /// driver.input("right", Utf8, I64).pipe_values(&mut driver, [("b", 2)])?;
+    /// driver.input("left", Utf8, I64).pipe_values(&mut driver, [("c", 3)])?;
+    /// let merged = driver.output("out", Utf8, I64).read_pairs(&driver)?;
+    /// assert_eq!(merged, [("a".into(), 1), ("b".into(), 2), ("c".into(), 3)]);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn merge(self, other: Self) -> Self {
         let rekeyed = self.rekeyed || other.rekeyed;
         let name = self.builder.new_name("KSTREAM-MERGE-");

@@ -34,6 +34,19 @@ use crate::topology::{Instance, NodeId, NodeKind};
 ///
 /// The handle is consumed by use. `.clone()` forks the stream: every record then goes both ways.
 /// A stream whose keys or values can be null is one of `Option`.
+///
+/// ```
+/// # use straum::{dsl::*, serde::*, testing::*};
+/// # let builder = StreamsBuilder::new();
+/// let numbers = builder.stream("in", Consumed::with(Utf8, I64));
+/// numbers.clone().to("copy", Produced::with(Utf8, I64));
+/// numbers.map_values(|number| number * 2).to("doubled", Produced::with(Utf8, I64));
+/// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+/// driver.input("in", Utf8, I64).pipe_values(&mut driver, [("a", 1)])?;
+/// assert_eq!(driver.output("copy", Utf8, I64).read_pairs(&driver)?, [("a".into(), 1)]);
+/// assert_eq!(driver.output("doubled", Utf8, I64).read_pairs(&driver)?, [("a".into(), 2)]);
+/// # Ok::<(), straum::Error>(())
+/// ```
 #[must_use = "a stream that nothing reads does nothing"]
 pub struct KStream<K, V> {
     pub(crate) builder: StreamsBuilder,
@@ -51,6 +64,20 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// The same stream with keys and values as `Option`, as the rules for nulls are written. No node: the edge converts.
     ///
     /// Operators that take nulls by rule call it by themselves; call it to bring streams to one type.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let certain = builder.stream("certain", Consumed::with(Utf8, I64));
+    /// let doubtful = builder.stream("doubtful", Consumed::with(Utf8.nullable(), I64.nullable()));
+    /// certain.nullable::<String, i64, _, _>().merge(doubtful).to("out", Produced::with(Utf8, I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input("certain", Utf8, I64).pipe_values(&mut driver, [("a", 1)])?;
+    /// driver.input("doubtful", Utf8.nullable(), I64.nullable()).pipe_values(&mut driver, [(Some("b".to_owned()), None::<i64>)])?;
+    /// let merged = driver.output("out", Utf8, I64.nullable()).read_pairs(&driver)?;
+    /// assert_eq!(merged, [("a".into(), Some(1)), ("b".into(), None)]);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn nullable<KT: 'static, VT: 'static, MK: 'static, MV: 'static>(self) -> KStream<Option<KT>, Option<VT>>
     where
         K: Nullable<KT, MK>,

@@ -15,6 +15,24 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// Shows every record to `action` and hands it on as it is. Kafka Streams: `KStream.peek`.
     ///
     /// What the action does outside the topology is done again when a record is processed again.
+    ///
+    /// ```
+    /// # use std::sync::{Arc, atomic::{AtomicI64, Ordering}};
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let seen = Arc::new(AtomicI64::new(0));
+    /// let of_peek = Arc::clone(&seen);
+    /// let numbers = builder.stream("in", Consumed::with(Utf8, I64));
+    /// numbers.peek(move |_, number| { of_peek.fetch_add(*number, Ordering::Relaxed); }).to("out", Produced::with(Utf8, I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input("in", Utf8, I64).pipe_values(&mut driver, [("a", 1), ("b", 2)])?;
+    /// assert_eq!(seen.load(Ordering::Relaxed), 3);
+    /// assert_eq!(driver.output("out", Utf8, I64).read_pairs(&driver)?, [("a".into(), 1), ("b".into(), 2)]);
+    /// // Nothing was committed: after a crash the records come again, and so does what the action did.
+    /// driver.crash()?;
+    /// assert_eq!(seen.load(Ordering::Relaxed), 6);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn peek<R, M>(self, action: impl Fn(&K, &V) -> R + Send + Sync + 'static) -> Self
     where
         R: Outcome<(), M> + 'static,
@@ -25,6 +43,19 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     }
 
     /// Shows every record to `action`; the stream ends here. Kafka Streams: `KStream.foreach`.
+    ///
+    /// ```
+    /// # use std::sync::{Arc, atomic::{AtomicI64, Ordering}};
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let total = Arc::new(AtomicI64::new(0));
+    /// let of_action = Arc::clone(&total);
+    /// builder.stream("in", Consumed::with(Utf8, I64)).foreach(move |_, number| { of_action.fetch_add(*number, Ordering::Relaxed); });
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input("in", Utf8, I64).pipe_values(&mut driver, [("a", 1), ("b", 2)])?;
+    /// assert_eq!(total.load(Ordering::Relaxed), 3);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn foreach<R, M>(self, action: impl Fn(&K, &V) -> R + Send + Sync + 'static)
     where
         R: Outcome<(), M> + 'static,

@@ -13,6 +13,23 @@ impl<K: Clone + 'static, V: 'static> KStream<K, V> {
     /// Streams: `KStream.processValues`; there a changed key is refused when it runs, here there is no way to write it.
     ///
     /// Nothing is repartitioned.
+    ///
+    /// ```
+    /// # use straum::{BoxError, dsl::*, processor::*, serde::*, testing::*};
+    /// struct Twice;
+    /// impl FixedKeyProcessor<String, i64, i64> for Twice {
+    ///     fn process(&mut self, _: &String, value: i64, context: &FixedKeyProcessorContext<'_, String, i64>) -> Result<(), BoxError> {
+    ///         context.forward_value(value)?;
+    ///         Ok(context.forward_value(value * 2)?)
+    ///     }
+    /// }
+    /// # let builder = StreamsBuilder::new();
+    /// builder.stream("in", Consumed::with(Utf8, I64)).process_values("twice", || Twice, &[]).to("out", Produced::with(Utf8, I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input("in", Utf8, I64).pipe_values(&mut driver, [("a", 1)])?;
+    /// assert_eq!(driver.output("out", Utf8, I64).read_pairs(&driver)?, [("a".into(), 1), ("a".into(), 2)]);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn process_values<V2: 'static, S>(self, name: impl Into<Named>, supplier: S, stores: &[&str]) -> KStream<K, V2>
     where
         S: FixedKeyProcessorSupplier<K, V, V2>,

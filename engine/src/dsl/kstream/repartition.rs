@@ -20,6 +20,23 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// application starts, and purged of what was processed.
     ///
     /// Records with a null key are left out.
+    ///
+    /// Kafka Streams from 3.7 on sends records with a null key to any partition instead.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let numbers = builder.stream("in", Consumed::with(Utf8, I64));
+    /// let by_parity = numbers.map(|_, number| ((number % 2 == 0).then(|| "even".to_owned()), number));
+    /// by_parity.repartition("parity", Repartitioned::with(Utf8, I64)).to("out", Produced::with(Utf8, I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input("in", Utf8, I64).pipe_values(&mut driver, [("a", 1), ("b", 2)])?;
+    /// // The repartition topic is read when its transaction has committed.
+    /// driver.settle()?;
+    /// assert_eq!(driver.output("test-parity-repartition", Utf8, I64).read_pairs(&driver)?, [("even".into(), 2)]);
+    /// assert_eq!(driver.output("out", Utf8, I64).read_pairs(&driver)?, [("even".into(), 2)]);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn repartition<KT, VT, MK, MV>(self, name: impl Into<Arc<str>>, repartitioned: Repartitioned<KT, VT, K, V>) -> Self
     where
         K: Nullable<KT, MK>,

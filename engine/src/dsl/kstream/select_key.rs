@@ -14,11 +14,36 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// Selects a new key for every record. Kafka Streams: `KStream.selectKey`.
     ///
     /// The key may have changed: a stateful operator below repartitions first.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let scores = builder.stream("in", Consumed::with(Utf8, I64));
+    /// scores.select_key(|_, score| *score).to("out", Produced::with(I64, I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input("in", Utf8, I64).pipe_values(&mut driver, [("ada", 7)])?;
+    /// assert_eq!(driver.output("out", I64, I64).read_pairs(&driver)?, [(7, 7)]);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn select_key<K2: 'static>(self, selector: impl Fn(&K, &V) -> K2 + Send + Sync + 'static) -> KStream<K2, V> {
         self.try_select_key(move |key, value| Ok::<_, std::convert::Infallible>(selector(key, value)))
     }
 
     /// As [`KStream::select_key`], by a selector that can fail.
+    ///
+    /// A record for which it fails leaves nothing behind and goes to the dead-letter topic, unless the processing handler decides
+    /// otherwise; Kafka Streams' default stops.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let texts = builder.stream("in", Consumed::with(Utf8, Utf8));
+    /// texts.try_select_key(|_, text| text.parse::<i64>()).to("out", Produced::with(I64, Utf8));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input("in", Utf8, Utf8).pipe_values(&mut driver, [("a", "1"), ("b", "x")])?;
+    /// assert_eq!(driver.output("out", I64, Utf8).read_pairs(&driver)?, [(1, "1".into())]);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn try_select_key<K2: 'static, E: Into<BoxError> + 'static>(
         self,
         selector: impl Fn(&K, &V) -> Result<K2, E> + Send + Sync + 'static,

@@ -14,6 +14,18 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// Writes the stream to a topic, which must exist. Kafka Streams: `KStream.to`.
     ///
     /// A stream of `Option` is written with a serde of what is inside; `None` becomes Kafka's null.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let numbers = builder.stream("in", Consumed::with(Utf8, I64));
+    /// numbers.map_values(|number| (number > 0).then_some(number)).to("out", Produced::with(Utf8, I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input("in", Utf8, I64).pipe_values(&mut driver, [("a", 1), ("b", -1)])?;
+    /// let written = driver.output("out", Utf8, I64.nullable()).read_pairs(&driver)?;
+    /// assert_eq!(written, [("a".into(), Some(1)), ("b".into(), None)]);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn to<KT, VT, MK, MV>(self, topic: impl Into<Arc<str>>, produced: Produced<KT, VT, K, V>)
     where
         K: Nullable<KT, MK>,
@@ -29,6 +41,19 @@ impl<K: 'static, V: 'static> KStream<K, V> {
 
     /// Writes each record to the topic that `extractor` names; it must exist. Kafka Streams: `KStream.to` with a
     /// `TopicNameExtractor`.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let numbers = builder.stream("in", Consumed::with(Utf8, I64));
+    /// let topic = |_: &String, number: &i64| if number % 2 == 0 { "even".to_owned() } else { "odd".to_owned() };
+    /// numbers.to_extracted(topic, Produced::with(Utf8, I64));
+    /// let mut driver = TopologyTestDriver::builder(&builder.build()?).topic("even", 1).topic("odd", 1).start()?;
+    /// driver.input("in", Utf8, I64).pipe_values(&mut driver, [("a", 1), ("b", 2)])?;
+    /// assert_eq!(driver.output("odd", Utf8, I64).read_pairs(&driver)?, [("a".into(), 1)]);
+    /// assert_eq!(driver.output("even", Utf8, I64).read_pairs(&driver)?, [("b".into(), 2)]);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn to_extracted<KT, VT, MK, MV, R, M>(self, extractor: impl Fn(&K, &V) -> R + Send + Sync + 'static, produced: Produced<KT, VT, K, V>)
     where
         K: Nullable<KT, MK>,

@@ -13,6 +13,23 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     ///
     /// A null value deletes its key; a record with a null key is left out and counted as dropped. Repartitions, through
     /// `<application>-<name>-repartition`, if the key may have changed.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let numbers = builder.stream("in", Consumed::with(Utf8.nullable(), I64.nullable()));
+    /// let table = numbers.to_table("latest", Consumed::with(Utf8, I64), Materialized::named("rows"));
+    /// table.to_stream().to("out", Produced::with(Utf8, I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let key = |key: &str| Some(key.to_owned());
+    /// let input = driver.input("in", Utf8.nullable(), I64.nullable());
+    /// input.pipe_values(&mut driver, [(key("a"), Some(1_i64)), (key("b"), Some(2)), (None, Some(3)), (key("a"), None)])?;
+    /// let changes = driver.output("out", Utf8, I64.nullable()).read_pairs(&driver)?;
+    /// assert_eq!(changes, [("a".into(), Some(1)), ("b".into(), Some(2)), ("a".into(), None)]);
+    /// assert_eq!(driver.dropped(), 1);
+    /// assert_eq!(driver.store::<String, i64>("rows")?.get(&"b".to_owned())?, Some(2));
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn to_table<KT, VT, MK, MV>(self, name: impl Into<Arc<str>>, consumed: Consumed<KT, VT>, materialized: Materialized<VT>) -> KTable<KT, VT>
     where
         K: Nullable<KT, MK>,

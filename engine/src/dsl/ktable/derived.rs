@@ -107,6 +107,23 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
     /// `mapValues` and the joins take.
     ///
     /// To be called on the handle that the operator returned, before it is used.
+    ///
+    /// A table of a topic or of an aggregation was given its `Materialized` when it was made and cannot get another:
+    /// [`StreamsBuilder::build`](crate::dsl::StreamsBuilder::build) says so.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let rows = builder.table("in", Consumed::with(Utf8, I64), Materialized::named("rows"));
+    /// let doubled = rows.map_values(|number| number * 2).materialize(Materialized::with("doubled", I64));
+    /// doubled.to_stream().to("out", Produced::with(Utf8, I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let input = driver.input("in", Utf8, I64.nullable());
+    /// input.pipe_values(&mut driver, [("a", Some(1_i64)), ("b", Some(2)), ("a", None)])?;
+    /// let doubled = driver.store::<String, i64>("doubled")?;
+    /// assert_eq!((doubled.get(&"a".to_owned())?, doubled.get(&"b".to_owned())?), (None, Some(4)));
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn materialize(self, materialized: Materialized<V>) -> Self {
         self.table.materialize(&self.builder, Arc::clone(&self.key_serde), materialized);
         self

@@ -20,6 +20,23 @@ type Predicate<K, V> = Arc<dyn Fn(&K, &V) -> Result<bool, BoxError> + Send + Syn
 impl<K: 'static, V: Clone + 'static> KTable<K, V> {
     /// Keeps the rows for which the predicate holds; a row that no longer does is deleted downstream. Kafka Streams:
     /// `KTable.filter`.
+    ///
+    /// A row that was not there and is not there now gives nothing, if the table above has a store; without one, it gives a deletion
+    /// that nobody needed, as in Kafka Streams. The predicate is not asked about deletions.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let rows = builder.table("in", Consumed::with(Utf8, I64), Materialized::named("rows"));
+    /// rows.filter(|_, number| *number > 1).to_stream().to("out", Produced::with(Utf8, I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let input = driver.input("in", Utf8, I64.nullable());
+    /// input.pipe_values(&mut driver, [("a", Some(2_i64)), ("a", Some(1)), ("b", Some(1)), ("c", Some(3)), ("c", None)])?;
+    /// let changes = driver.output("out", Utf8, I64.nullable()).read_pairs(&driver)?;
+    /// // Nothing for b, which was not there before either.
+    /// assert_eq!(changes, [("a".into(), Some(2)), ("a".into(), None), ("c".into(), Some(3)), ("c".into(), None)]);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn filter<R, M>(self, predicate: impl Fn(&K, &V) -> R + Send + Sync + 'static) -> Self
     where
         R: Outcome<bool, M>,
@@ -28,6 +45,20 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
     }
 
     /// Keeps the rows for which the predicate does not hold. Kafka Streams: `KTable.filterNot`.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let rows = builder.table("in", Consumed::with(Utf8, I64), Materialized::numbered());
+    /// rows.filter_not(|_, number| *number > 1).to_stream().to("out", Produced::with(Utf8, I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let input = driver.input("in", Utf8, I64.nullable());
+    /// input.pipe_values(&mut driver, [("a", Some(1_i64)), ("a", Some(2)), ("b", Some(2))])?;
+    /// let changes = driver.output("out", Utf8, I64.nullable()).read_pairs(&driver)?;
+    /// // This table has no store: that b was never there is not known, and it is deleted.
+    /// assert_eq!(changes, [("a".into(), Some(1)), ("a".into(), None), ("b".into(), None)]);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn filter_not<R, M>(self, predicate: impl Fn(&K, &V) -> R + Send + Sync + 'static) -> Self
     where
         R: Outcome<bool, M>,

@@ -18,6 +18,24 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
     ///
     /// A change goes through `<application>-<name>-repartition` as one record when the new row has the key of the old one,
     /// else as two: the old row is subtracted first.
+    ///
+    /// A row for which the selector returns null is in no group. The table above gets a store if it has none, for its old rows.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let people = builder.table("people", Consumed::with(Utf8, Utf8), Materialized::named("people"));
+    /// let by_town = people.group_by("by-town", |_, town| (!town.is_empty()).then(|| (town.clone(), 1_i64)), Grouped::with(Utf8, I64));
+    /// by_town.count(Materialized::named("counts"));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let people = driver.input("people", Utf8, Utf8);
+    /// people.pipe_values(&mut driver, [("ada", "oslo"), ("bo", "oslo"), ("ada", "bodø"), ("cy", "")])?;
+    /// driver.settle()?;
+    /// let counts = driver.store::<String, i64>("counts")?;
+    /// assert_eq!((counts.get(&"oslo".to_owned())?, counts.get(&"bodø".to_owned())?), (Some(1), Some(1)));
+    /// assert_eq!(counts.get(&String::new())?, None);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn group_by<K2, V2, R, M>(
         self,
         name: impl Into<Arc<str>>,

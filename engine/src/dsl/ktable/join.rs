@@ -31,11 +31,43 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
     ///
     /// Each side's change is joined with what the other side holds then; the result's timestamp is the larger of the two.
     /// The tables must be co-partitioned.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let left = builder.table("left", Consumed::with(Utf8, I64), Materialized::named("left"));
+    /// let right = builder.table("right", Consumed::with(Utf8, I64), Materialized::named("right"));
+    /// left.join(right, |left, right| left * 10 + right).to_stream().to("out", Produced::with(Utf8, I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let (left, right) = (driver.input("left", Utf8, I64.nullable()), driver.input("right", Utf8, I64.nullable()));
+    /// left.pipe_values(&mut driver, [("a", Some(1_i64)), ("b", Some(2))])?;
+    /// right.pipe_values(&mut driver, [("a", Some(5_i64)), ("c", Some(6)), ("a", None)])?;
+    /// let changes = driver.output("out", Utf8, I64.nullable()).read_pairs(&driver)?;
+    /// // A row that leaves one side leaves the join; one that never was in both gives nothing.
+    /// assert_eq!(changes, [("a".into(), Some(15)), ("a".into(), None)]);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn join<V2: Clone + 'static, VR: Clone + 'static>(self, other: KTable<K, V2>, joiner: impl Fn(V, V2) -> VR + Send + Sync + 'static) -> KTable<K, VR> {
         self.join_nodes(Named::numbered(), other, Kind::Inner, Arc::new(move |_, left, right| Ok(left.zip(right).map(|(left, right)| joiner(left, right)))))
     }
 
     /// The rows of this table, with the other's value where there is one. Kafka Streams: `KTable.leftJoin`.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let left = builder.table("left", Consumed::with(Utf8, I64), Materialized::named("left"));
+    /// let right = builder.table("right", Consumed::with(Utf8, I64), Materialized::named("right"));
+    /// left.left_join(right, |left, right| left * 10 + right.unwrap_or(0)).to_stream().to("out", Produced::with(Utf8, I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let (left, right) = (driver.input("left", Utf8, I64.nullable()), driver.input("right", Utf8, I64.nullable()));
+    /// left.pipe_values(&mut driver, [("a", Some(1_i64))])?;
+    /// right.pipe_values(&mut driver, [("a", Some(5_i64)), ("c", Some(6)), ("a", None)])?;
+    /// left.pipe_values(&mut driver, [("a", None::<i64>)])?;
+    /// let changes = driver.output("out", Utf8, I64.nullable()).read_pairs(&driver)?;
+    /// assert_eq!(changes, [("a".into(), Some(10)), ("a".into(), Some(15)), ("a".into(), Some(10)), ("a".into(), None)]);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn left_join<V2: Clone + 'static, VR: Clone + 'static>(
         self,
         other: KTable<K, V2>,
@@ -45,6 +77,23 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
     }
 
     /// The rows of either table. Kafka Streams: `KTable.outerJoin`.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let left = builder.table("left", Consumed::with(Utf8, I64), Materialized::named("left"));
+    /// let right = builder.table("right", Consumed::with(Utf8, I64), Materialized::named("right"));
+    /// left.outer_join(right, |left, right| left.unwrap_or(0) * 10 + right.unwrap_or(0)).to_stream().to("out", Produced::with(Utf8, I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let (left, right) = (driver.input("left", Utf8, I64.nullable()), driver.input("right", Utf8, I64.nullable()));
+    /// left.pipe_values(&mut driver, [("a", Some(1_i64))])?;
+    /// right.pipe_values(&mut driver, [("a", Some(5_i64)), ("c", Some(6)), ("c", None)])?;
+    /// left.pipe_values(&mut driver, [("a", None::<i64>)])?;
+    /// let changes = driver.output("out", Utf8, I64.nullable()).read_pairs(&driver)?;
+    /// let changes: Vec<_> = changes.iter().map(|(key, value)| (key.as_str(), *value)).collect();
+    /// assert_eq!(changes, [("a", Some(10)), ("a", Some(15)), ("c", Some(6)), ("c", None), ("a", Some(5))]);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn outer_join<V2: Clone + 'static, VR: Clone + 'static>(
         self,
         other: KTable<K, V2>,
@@ -55,6 +104,22 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
     }
 
     /// As [`KTable::join`], named, by a joiner that returns `None` for a row that is to be deleted: Kafka Streams' null.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let left = builder.table("left", Consumed::with(Utf8, I64), Materialized::named("left"));
+    /// let right = builder.table("right", Consumed::with(Utf8, I64), Materialized::named("right"));
+    /// let sum = left.join_nullable("sum", right, |left, right| Some(left + right).filter(|sum| *sum > 0));
+    /// sum.to_stream().to("out", Produced::with(Utf8, I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let (left, right) = (driver.input("left", Utf8, I64.nullable()), driver.input("right", Utf8, I64.nullable()));
+    /// left.pipe_values(&mut driver, [("a", Some(1_i64))])?;
+    /// right.pipe_values(&mut driver, [("a", Some(5_i64)), ("a", Some(-1))])?;
+    /// let changes = driver.output("out", Utf8, I64.nullable()).read_pairs(&driver)?;
+    /// assert_eq!(changes, [("a".into(), Some(6)), ("a".into(), None)]);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn join_nullable<V2: Clone + 'static, VR: Clone + 'static>(
         self,
         name: impl Into<Named>,
@@ -66,6 +131,22 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
     }
 
     /// As [`KTable::left_join`], with what [`KTable::join_nullable`] adds.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let left = builder.table("left", Consumed::with(Utf8, I64), Materialized::named("left"));
+    /// let right = builder.table("right", Consumed::with(Utf8, I64), Materialized::named("right"));
+    /// left.left_join_nullable("sum", right, |left, right| right.map(|right| left + right)).to_stream().to("out", Produced::with(Utf8, I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let (left, right) = (driver.input("left", Utf8, I64.nullable()), driver.input("right", Utf8, I64.nullable()));
+    /// right.pipe_values(&mut driver, [("a", Some(5_i64))])?;
+    /// left.pipe_values(&mut driver, [("a", Some(1_i64))])?;
+    /// right.pipe_values(&mut driver, [("a", None::<i64>)])?;
+    /// let changes = driver.output("out", Utf8, I64.nullable()).read_pairs(&driver)?;
+    /// assert_eq!(changes, [("a".into(), Some(6)), ("a".into(), None)]);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn left_join_nullable<V2: Clone + 'static, VR: Clone + 'static>(
         self,
         name: impl Into<Named>,
@@ -77,6 +158,22 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
     }
 
     /// As [`KTable::outer_join`], with what [`KTable::join_nullable`] adds.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let left = builder.table("left", Consumed::with(Utf8, I64), Materialized::named("left"));
+    /// let right = builder.table("right", Consumed::with(Utf8, I64), Materialized::named("right"));
+    /// let only = |left: Option<i64>, right: Option<i64>| if left.is_some() && right.is_some() { None } else { left.or(right) };
+    /// left.outer_join_nullable("only-one", right, only).to_stream().to("out", Produced::with(Utf8, I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let (left, right) = (driver.input("left", Utf8, I64.nullable()), driver.input("right", Utf8, I64.nullable()));
+    /// left.pipe_values(&mut driver, [("a", Some(1_i64))])?;
+    /// right.pipe_values(&mut driver, [("a", Some(5_i64)), ("b", Some(6))])?;
+    /// let changes = driver.output("out", Utf8, I64.nullable()).read_pairs(&driver)?;
+    /// assert_eq!(changes, [("a".into(), Some(1)), ("a".into(), None), ("b".into(), Some(6))]);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn outer_join_nullable<V2: Clone + 'static, VR: Clone + 'static>(
         self,
         name: impl Into<Named>,

@@ -19,22 +19,81 @@ type Mapper<K, V, V2> = Arc<dyn Fn(&K, V) -> Result<Option<V2>, BoxError> + Send
 
 impl<K: 'static, V: Clone + 'static> KTable<K, V> {
     /// Makes a new value of every row's value; a deletion stays one. Kafka Streams: `KTable.mapValues`.
+    ///
+    /// The mapper is not called on a deletion.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let rows = builder.table("in", Consumed::with(Utf8, I64), Materialized::named("rows"));
+    /// rows.map_values(|number| number * 2).to_stream().to("out", Produced::with(Utf8, I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let input = driver.input("in", Utf8, I64.nullable());
+    /// input.pipe_values(&mut driver, [("a", Some(1_i64)), ("a", None)])?;
+    /// let changes = driver.output("out", Utf8, I64.nullable()).read_pairs(&driver)?;
+    /// assert_eq!(changes, [("a".into(), Some(2)), ("a".into(), None)]);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn map_values<V2: Clone + 'static>(self, mapper: impl Fn(V) -> V2 + Send + Sync + 'static) -> KTable<K, V2> {
         self.map_value_nodes(Arc::new(move |_, value| Ok(Some(mapper(value)))))
     }
 
     /// As [`KTable::map_values`], with the key to read.
+    ///
+    /// Kafka Streams: `mapValues` with a `ValueMapperWithKey`.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let rows = builder.table("in", Consumed::with(Utf8, I64), Materialized::named("rows"));
+    /// rows.map_values_with_key(|key, number| format!("{key}{number}")).to_stream().to("out", Produced::with(Utf8, Utf8));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let input = driver.input("in", Utf8, I64.nullable());
+    /// input.pipe_values(&mut driver, [("a", Some(1_i64)), ("a", None)])?;
+    /// let changes = driver.output("out", Utf8, Utf8.nullable()).read_pairs(&driver)?;
+    /// assert_eq!(changes, [("a".into(), Some("a1".into())), ("a".into(), None)]);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn map_values_with_key<V2: Clone + 'static>(self, mapper: impl Fn(&K, V) -> V2 + Send + Sync + 'static) -> KTable<K, V2> {
         self.map_value_nodes(Arc::new(move |key, value| Ok(Some(mapper(key, value)))))
     }
 
     /// As [`KTable::map_values`], by a mapper that can fail.
+    ///
+    /// A record for which it fails leaves nothing behind and goes to the dead-letter topic, unless the processing handler decides
+    /// otherwise; Kafka Streams' default stops.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let texts = builder.table("in", Consumed::with(Utf8, Utf8), Materialized::named("texts"));
+    /// texts.try_map_values(|text| text.parse::<i64>()).to_stream().to("out", Produced::with(Utf8, I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input("in", Utf8, Utf8).pipe_values(&mut driver, [("a", "1"), ("b", "x"), ("c", "3")])?;
+    /// assert_eq!(driver.output("out", Utf8, I64).read_pairs(&driver)?, [("a".into(), 1), ("c".into(), 3)]);
+    /// // What the record did before it failed is undone: the table above has no row for it either.
+    /// assert_eq!(driver.store::<String, String>("texts")?.get(&"b".to_owned())?, None);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn try_map_values<V2: Clone + 'static, E: Into<BoxError>>(self, mapper: impl Fn(V) -> Result<V2, E> + Send + Sync + 'static) -> KTable<K, V2> {
         self.map_value_nodes(Arc::new(move |_, value| mapper(value).map(Some).map_err(Into::into)))
     }
 
     /// As [`KTable::map_values_with_key`], by a mapper that returns `None` for a row that is to be deleted: Kafka Streams'
     /// null.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let rows = builder.table("in", Consumed::with(Utf8, I64), Materialized::named("rows"));
+    /// rows.map_values_nullable(|_, number| (number > 1).then_some(number)).to_stream().to("out", Produced::with(Utf8, I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// let input = driver.input("in", Utf8, I64.nullable());
+    /// input.pipe_values(&mut driver, [("a", Some(2_i64)), ("a", Some(1))])?;
+    /// let changes = driver.output("out", Utf8, I64.nullable()).read_pairs(&driver)?;
+    /// assert_eq!(changes, [("a".into(), Some(2)), ("a".into(), None)]);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn map_values_nullable<V2: Clone + 'static>(self, mapper: impl Fn(&K, V) -> Option<V2> + Send + Sync + 'static) -> KTable<K, V2> {
         self.map_value_nodes(Arc::new(move |key, value| Ok(mapper(key, value))))
     }

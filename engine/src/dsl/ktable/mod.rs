@@ -24,6 +24,19 @@ use crate::topology::NodeId;
 /// A table: the newest value of each key, and the stream of its changes. Kafka Streams: `KTable`.
 ///
 /// The handle is consumed by use; `.clone()` is the fork.
+///
+/// ```
+/// # use straum::{dsl::*, serde::*, testing::*};
+/// # let builder = StreamsBuilder::new();
+/// let rows = builder.table("in", Consumed::with(Utf8, I64), Materialized::named("rows"));
+/// rows.clone().to_stream().to("changes", Produced::with(Utf8, I64));
+/// rows.filter(|_, number| *number > 1).materialize(Materialized::with("large", I64));
+/// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+/// driver.input("in", Utf8, I64.nullable()).pipe_values(&mut driver, [("a", Some(1_i64)), ("a", Some(2)), ("b", Some(3)), ("b", None)])?;
+/// assert_eq!(driver.output("changes", Utf8, I64.nullable()).read(&driver)?.len(), 4);
+/// assert_eq!(driver.store::<String, i64>("large")?.all()?, [("a".into(), 2, 0)]);
+/// # Ok::<(), straum::Error>(())
+/// ```
 #[must_use = "a table that nothing reads does nothing"]
 pub struct KTable<K, V> {
     pub(crate) builder: StreamsBuilder,

@@ -16,6 +16,19 @@ impl StreamsBuilder {
     ///
     /// A null value deletes its key; a record with a null key is left out and counted as dropped. Records that come out of
     /// the order of their timestamps are applied all the same: the last offset wins.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// builder.table("in", Consumed::with(Utf8, I64), Materialized::named("rows")).to_stream().to("out", Produced::with(Utf8, I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input("in", Utf8, I64.nullable()).pipe_values(&mut driver, [("a", Some(1_i64)), ("b", Some(2)), ("a", None)])?;
+    /// let changes = driver.output("out", Utf8, I64.nullable()).read_pairs(&driver)?;
+    /// assert_eq!(changes, [("a".into(), Some(1)), ("b".into(), Some(2)), ("a".into(), None)]);
+    /// let rows = driver.store::<String, i64>("rows")?;
+    /// assert_eq!((rows.get(&"a".to_owned())?, rows.get(&"b".to_owned())?), (None, Some(2)));
+    /// # Ok::<(), straum::Error>(())
+    /// ```
     pub fn table<K: 'static, V: Clone + 'static>(
         &self,
         topic: impl Into<Arc<str>>,

@@ -2,8 +2,8 @@
 //!
 //! One [`KafkaLog`] serves all threads of a process. It assigns partitions itself and never joins a group as a consumer
 //! does; who reads what is decided above it. Reading and writing go straight to librdkafka, whose calls are wrapped in
-//! `native`, the crate's only unsafe code; everything else here decides: which settings ([`settings`]), what an error
-//! means ([`errors`]), where a partition stands ([`slots`]), when a transaction is over ([`producer`]).
+//! `native`, the crate's only unsafe code; everything else here decides: which settings (`settings`), what an error
+//! means (`errors`), where a partition stands (`slots`), when a transaction is over (`producer`).
 //!
 //! What differs from Kafka Streams' own clients: a record's timestamp of 0 is written as 1 ms, since librdkafka takes 0
 //! for "now"; pausing a partition drops what was fetched of it, so rather hold records back than pause for a moment.

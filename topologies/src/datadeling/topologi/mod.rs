@@ -66,7 +66,7 @@ pub mod lagernavn {
 /// Declares the topology.
 ///
 /// # Errors
-/// [`ErrorKind::Topology`](straum::ErrorKind::Topology) when the settings give two topics one name.
+/// [`ErrorKind::Topology`] when the settings give two topics one name.
 pub fn topologi(innstillinger: &Innstillinger) -> Result<Topology, Error> {
     let bygger = StreamsBuilder::new();
     let inn = innstillinger;
