@@ -1,5 +1,6 @@
 //! The engine's one public error: what the caller should do, what happened, and where.
 
+use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
@@ -77,6 +78,12 @@ impl Error {
 
     pub(crate) fn processing(source: impl Into<BoxError>) -> Self {
         Self::new(ErrorKind::Processing, "processing failed").with_source(source)
+    }
+
+    /// A closure of the user's panicked.
+    pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Self {
+        let message = panic.downcast_ref::<&str>().map(|text| (*text).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
+        Self::processing(format!("panicked: {}", message.unwrap_or_else(|| "no message".to_owned())))
     }
 
     /// Adds the error underneath.

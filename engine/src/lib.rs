@@ -14,4 +14,6 @@ pub mod testing;
 pub mod topology;
 
 pub use error::{BoxError, Error, ErrorKind};
+/// What stores are made of, for those who write their own.
+pub use straum_state as state;
 pub use topology::Topology;

@@ -104,13 +104,13 @@ impl StreamsBuilder {
 
     /// Adds a store of a type of its own. Kafka Streams: a custom `StoreBuilder`.
     ///
-    /// [`ProcessorContext::store`](crate::processor::ProcessorContext::store) reaches stores of the engine's own key-value type only: those
-    /// that a supplier builds with a [`KeyValueStoreBuilder`].
+    /// A processor reaches it by [`ProcessorContext::custom_store`](crate::processor::ProcessorContext::custom_store). What a store is made
+    /// of, and how to write one, is in [`straum::state`](crate::state).
     ///
     /// ```
     /// # use std::{any::Any, collections::BTreeMap, sync::{Arc, atomic::{AtomicU32, Ordering}}};
     /// # use straum::{BoxError, dsl::*, processor::*, serde::*, testing::*};
-    /// # use straum_state::{BuiltStore, ChangelogRestorer, Column, StateError, StoreContext, StoreSpec, StoreSupplier};
+    /// # use straum::state::{BuiltStore, ChangelogRestorer, Column, StateError, StoreContext, StoreSpec, StoreSupplier};
     /// # struct Idle;
     /// # impl FixedKeyProcessor<String, i64, i64> for Idle {
     /// #     fn process(&mut self, _: &String, _: i64, _: &FixedKeyProcessorContext<'_, String, i64>) -> Result<(), BoxError> { Ok(()) }

@@ -3,11 +3,11 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use straum_state::KeyValueStoreBuilder;
+use straum_state::{KeyValueStoreBuilder, RowFormat, StoreSupplier};
 
 use crate::dsl::{Consumed, Materialized, StreamsBuilder};
-use crate::processor::CachedContext;
-use crate::processor::global::GlobalTableUpdater;
+use crate::processor::{CachedContext, ProcessorSupplier, StoreHandle};
+use crate::processor::global::{GlobalProcessorFactory, GlobalTableFactory};
 use crate::topology::GlobalStore;
 
 /// A table that every instance holds whole: it is read to its end before anything runs, needs no co-partitioning, and is
@@ -67,9 +67,56 @@ impl StreamsBuilder {
         let Consumed { key_serde, value_serde, .. } = consumed;
         let store = KeyValueStoreBuilder::<K, V, CachedContext>::new(Arc::clone(&name), Arc::clone(&key_serde), Arc::clone(&value_serde));
         let store = store.persistent(materialized.persistent).without_logging();
-        let updater = GlobalTableUpdater { name: Arc::clone(&name), topic: Arc::clone(&topic), key_serde, value_serde };
+        let updater = GlobalTableFactory { name: Arc::clone(&name), topic: Arc::clone(&topic), key_serde, value_serde };
         let global = GlobalStore { supplier: Arc::new(store), topic, source, processor, declared_after: 0, number: 0, updater: Arc::new(updater) };
         self.with_graph(|graph| graph.add_global(global));
         GlobalKTable { store: name, marker: PhantomData }
+    }
+
+    /// Adds a store that every instance holds whole, filled by a processor of the user's from the records of a topic; it
+    /// alone writes the store, processors of all tasks read it. Kafka Streams: `StreamsBuilder.addGlobalStore`.
+    ///
+    /// The processor forwards nothing and its punctuations never come. A record that it cannot take is undone and left out,
+    /// and told in the log. A store that is built up anew goes through the processor too.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use straum::{BoxError, dsl::*, processor::*, serde::*, testing::*};
+    /// struct Longest(StoreHandle<i64, String>);
+    /// impl Processor<i64, String, (), ()> for Longest {
+    ///     fn process(&mut self, record: Record<i64, String>, context: &ProcessorContext<'_, (), ()>) -> Result<(), BoxError> {
+    ///         let names = context.store(&self.0)?;
+    ///         if names.get(&record.key)?.is_none_or(|name| name.len() < record.value.len()) {
+    ///             names.put(&record.key, record.value)?;
+    ///         }
+    ///         Ok(())
+    ///     }
+    /// }
+    /// # let builder = StreamsBuilder::new();
+    /// let store = KeyValueStoreBuilder::new("longest", Arc::new(I64), Arc::new(Utf8));
+    /// builder.add_global_store(store, "names", Consumed::with(I64, Utf8), || Longest(StoreHandle::new("longest")));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input("names", I64, Utf8).pipe_values(&mut driver, [(1, "ada"), (1, "adelaide"), (1, "ad")])?;
+    /// assert_eq!(driver.store::<i64, String>("longest")?.get(&1)?, Some("adelaide".to_owned()));
+    /// # Ok::<(), straum::Error>(())
+    /// ```
+    pub fn add_global_store<K: 'static, V: 'static, SK: 'static, SV: Clone + 'static, S: ProcessorSupplier<K, V, (), ()>>(
+        &self,
+        store: KeyValueStoreBuilder<SK, SV, CachedContext>,
+        topic: impl Into<Arc<str>>,
+        consumed: Consumed<K, V>,
+        supplier: S,
+    ) -> StoreHandle<SK, SV> {
+        let topic = topic.into();
+        let (source, processor) = (self.new_name("KSTREAM-SOURCE-"), self.new_name("KTABLE-SOURCE-"));
+        let name = Arc::clone(StoreSupplier::name(&store));
+        let (row_keys, row_values) = (Arc::clone(store.key_serde()), Arc::clone(store.value_serde()));
+        let rows = GlobalTableFactory { name: Arc::clone(&name), topic: Arc::clone(&topic), key_serde: row_keys, value_serde: row_values };
+        let store = store.format(RowFormat::Timestamped).without_logging();
+        let Consumed { key_serde, value_serde, .. } = consumed;
+        let updater = GlobalProcessorFactory { store: rows, node: Arc::clone(&processor), key_serde, value_serde, supplier };
+        let global = GlobalStore { supplier: Arc::new(store), topic, source, processor, declared_after: 0, number: 0, updater: Arc::new(updater) };
+        self.with_graph(|graph| graph.add_global(global));
+        StoreHandle::new(name)
     }
 }

@@ -1,8 +1,11 @@
 //! What a processor can do: forward, schedule, ask for a commit, reach its stores, read where its record came from.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+
+use straum_state::StateStore;
 
 use crate::error::Error;
 use crate::processor::edge::Downstream;
@@ -165,6 +168,15 @@ impl<K, V> ProcessorContext<'_, K, V> {
     /// another type.
     pub fn store<SK: 'static, SV: Clone + 'static>(&self, handle: &StoreHandle<SK, SV>) -> Result<KeyValue<SK, SV>, Error> {
         self.stores.key_value(handle.name()).map_err(|error| error.in_node(self.node))
+    }
+
+    /// The store of this name, of a type of its own: one added with
+    /// [`StreamsBuilder::add_custom_store`](crate::dsl::StreamsBuilder::add_custom_store). It can be kept: call this in `init`.
+    ///
+    /// # Errors
+    /// As [`ProcessorContext::store`].
+    pub fn custom_store<S: StateStore>(&self, name: &str) -> Result<Rc<RefCell<S>>, Error> {
+        self.stores.custom(name).map_err(|error| error.in_node(self.node))
     }
 
     /// Calls [`Processor::punctuate`](crate::processor::Processor::punctuate) every `interval` (at least 1 ms) of this kind of time.

@@ -1,12 +1,24 @@
 //! Global stores as the rest of the engine sees them: committed state, filled by the global thread, read by every task.
 
 use std::any::Any;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::sync::Arc;
 
-use straum_state::{Column, Part, RowFormat, SerdeContext, SharedSerde, StateError, StateErrorKind, StoreView, ValueAndTimestamp, ViewIterator};
+use straum_state::{
+    CacheSizing, ChangelogRecord, ChangelogRestorer, Column, MemoryBudget, Part, RecordCache, RowFormat, SerdeContext, SharedSerde, StateError,
+    StateErrorKind, StateStore, StoreContext, StoreSupplier, StoreView, TaskState, ValueAndTimestamp, ViewIterator,
+};
 
-use crate::error::Error;
-use crate::log::LogRecord;
+use crate::error::{Error, ErrorKind};
+use crate::log::{LogRecord, RecordBatch};
+use crate::processor::edge::{Downstream, Edge};
+use crate::processor::process::ProcessNode;
+use crate::processor::store::ConnectedStores;
+use crate::processor::task_context::{RecordSource, TaskContext};
+use crate::processor::{Headers, ProcessorSupplier, Record};
 
 /// A global table's rows, readable from any thread.
 pub struct GlobalView<K, V> {
@@ -64,35 +76,182 @@ impl<K: 'static, V: 'static> GlobalView<K, V> {
     }
 }
 
-/// Types of a global store, erased: makes its view, and checks the topic's records before they are stored.
+/// Types of a global store, erased: makes its view, and what turns its topic's records into rows.
 pub(crate) trait GlobalUpdaterFactory: Send + Sync {
     /// A `GlobalView<K, V>`.
     fn view(&self, column: Column) -> Arc<dyn Any + Send + Sync>;
 
-    /// An error when the record is not of the table's types.
-    fn check(&self, topic: &str, record: &LogRecord<'_>) -> Result<(), Error>;
+    /// Made on the thread that uses it.
+    fn start(&self, context: &GlobalContext<'_>) -> Result<Box<dyn GlobalUpdater>, Error>;
 }
 
-pub(crate) struct GlobalTableUpdater<K, V> {
+/// What an updater is started with.
+pub(crate) struct GlobalContext<'a> {
+    pub(crate) state: &'a TaskState,
+    pub(crate) supplier: &'a dyn StoreSupplier,
+    pub(crate) budget: &'a MemoryBudget,
+    /// Its partitions are the topic's.
+    pub(crate) task: Rc<TaskContext>,
+}
+
+/// Applies what comes from a global topic.
+pub(crate) trait GlobalUpdater {
+    /// Applies a batch of a partition, and notes the offset after it for the store `offsets`. What cannot be read or
+    /// processed is left out and told.
+    fn apply(&mut self, batch: &RecordBatch, offsets: &str) -> Result<(), Error>;
+}
+
+fn left_out(batch: &RecordBatch, record: &LogRecord<'_>, error: &Error) {
+    let (partition, offset) = (batch.partition(), record.offset);
+    tracing::warn!(%partition, offset, kind = ?error.kind(), node = error.node(), "record of a global store left out");
+}
+
+/// Stores a topic's records as they are.
+pub(crate) struct GlobalTableFactory<K, V> {
     pub(crate) name: Arc<str>,
     pub(crate) topic: Arc<str>,
     pub(crate) key_serde: SharedSerde<K>,
     pub(crate) value_serde: SharedSerde<V>,
 }
 
-impl<K: 'static, V: 'static> GlobalUpdaterFactory for GlobalTableUpdater<K, V> {
+impl<K, V> Clone for GlobalTableFactory<K, V> {
+    fn clone(&self) -> Self {
+        let (key_serde, value_serde) = (Arc::clone(&self.key_serde), Arc::clone(&self.value_serde));
+        Self { name: Arc::clone(&self.name), topic: Arc::clone(&self.topic), key_serde, value_serde }
+    }
+}
+
+impl<K: 'static, V: 'static> GlobalUpdaterFactory for GlobalTableFactory<K, V> {
     fn view(&self, column: Column) -> Arc<dyn Any + Send + Sync> {
         let (key_serde, value_serde) = (Arc::clone(&self.key_serde), Arc::clone(&self.value_serde));
         let view = StoreView::new(column, Arc::clone(&self.topic), key_serde, value_serde, RowFormat::Timestamped);
         Arc::new(GlobalView { name: Arc::clone(&self.name), view: Arc::new(view) })
     }
 
-    fn check(&self, topic: &str, record: &LogRecord<'_>) -> Result<(), Error> {
-        let failed = |error| Error::new(crate::error::ErrorKind::Deserialization, "cannot deserialise a record of a global table").with_source(error);
-        self.key_serde.deserialize(record.key, SerdeContext::new(topic, Part::Key)).map_err(failed)?;
+    fn start(&self, context: &GlobalContext<'_>) -> Result<Box<dyn GlobalUpdater>, Error> {
+        Ok(Box::new(GlobalTableUpdater { table: self.clone(), state: context.state.clone(), restorer: context.supplier.restorer() }))
+    }
+}
+
+struct GlobalTableUpdater<K, V> {
+    table: GlobalTableFactory<K, V>,
+    state: TaskState,
+    restorer: Arc<dyn ChangelogRestorer>,
+}
+
+impl<K: 'static, V: 'static> GlobalTableUpdater<K, V> {
+    /// An error when the record is not of the table's types.
+    fn check(&self, record: &LogRecord<'_>) -> Result<(), Error> {
+        let failed = |error| Error::new(ErrorKind::Deserialization, "cannot deserialise a record of a global table").with_source(error);
+        let table = &self.table;
+        table.key_serde.deserialize(record.key, SerdeContext::new(&table.topic, Part::Key)).map_err(failed)?;
         if record.value.is_some() {
-            self.value_serde.deserialize(record.value, SerdeContext::new(topic, Part::Value)).map_err(failed)?;
+            table.value_serde.deserialize(record.value, SerdeContext::new(&table.topic, Part::Value)).map_err(failed)?;
         }
+        Ok(())
+    }
+}
+
+impl<K: 'static, V: 'static> GlobalUpdater for GlobalTableUpdater<K, V> {
+    fn apply(&mut self, batch: &RecordBatch, offsets: &str) -> Result<(), Error> {
+        let mut records = batch.iter().filter_map(|record| {
+            let key = record.key?;
+            if let Err(error) = self.check(&record) {
+                left_out(batch, &record, &error);
+                return None;
+            }
+            Some(ChangelogRecord { key, value: record.value, timestamp: record.timestamp })
+        });
+        // Rows first: should the process end between the two, the batch is read and applied again.
+        self.state.restore(&self.table.name, &*self.restorer, &mut records, batch.next_offset())?;
+        self.state.restore(offsets, &*self.restorer, &mut std::iter::empty(), batch.next_offset())?;
+        Ok(())
+    }
+}
+
+/// Hands a topic's records to a processor of the user's, which writes the store.
+pub(crate) struct GlobalProcessorFactory<K, V, SK, SV, S> {
+    pub(crate) store: GlobalTableFactory<SK, SV>,
+    pub(crate) node: Arc<str>,
+    pub(crate) key_serde: SharedSerde<K>,
+    pub(crate) value_serde: SharedSerde<V>,
+    pub(crate) supplier: S,
+}
+
+impl<K: 'static, V: 'static, SK: 'static, SV: Clone + 'static, S: ProcessorSupplier<K, V, (), ()>> GlobalUpdaterFactory for GlobalProcessorFactory<K, V, SK, SV, S> {
+    fn view(&self, column: Column) -> Arc<dyn Any + Send + Sync> {
+        self.store.view(column)
+    }
+
+    fn start(&self, context: &GlobalContext<'_>) -> Result<Box<dyn GlobalUpdater>, Error> {
+        let name = &self.store.name;
+        let store_context = StoreContext {
+            changelog_topic: Arc::clone(&self.store.topic),
+            savepoint: context.task.savepoint.clone(),
+            budget: context.budget.clone(),
+            record_cache: RecordCache::new(0, CacheSizing::Estimated),
+        };
+        let built = context.supplier.build(context.state.column(name)?, store_context)?;
+        let stores = BTreeMap::from([(Arc::clone(name), Rc::clone(&built.typed))]);
+        let connected = ConnectedStores { task: Rc::clone(&context.task), stores, globals: BTreeMap::new() };
+        let nothing_below = Downstream::new(Vec::new(), Vec::new(), None);
+        Ok(Box::new(GlobalProcessorUpdater {
+            node: ProcessNode::start(&self.node, self.supplier.get(), nothing_below, connected, &context.task)?,
+            key_serde: Arc::clone(&self.key_serde),
+            value_serde: Arc::clone(&self.value_serde),
+            state: context.state.clone(),
+            store: built.store,
+            task: Rc::clone(&context.task),
+        }))
+    }
+}
+
+struct GlobalProcessorUpdater<K, V> {
+    node: Edge<K, V>,
+    key_serde: SharedSerde<K>,
+    value_serde: SharedSerde<V>,
+    state: TaskState,
+    store: Rc<RefCell<dyn StateStore>>,
+    task: Rc<TaskContext>,
+}
+
+impl<K: 'static, V: 'static> GlobalProcessorUpdater<K, V> {
+    fn process(&self, batch: &RecordBatch, index: usize, record: &LogRecord<'_>) -> Result<(), Error> {
+        let topic = &batch.partition().topic;
+        let failed = |error| Error::new(ErrorKind::Deserialization, "cannot deserialise a record of a global topic").with_source(error);
+        let key = self.key_serde.deserialize(record.key, SerdeContext::new(topic, Part::Key)).map_err(failed)?;
+        let value = self.value_serde.deserialize(record.value, SerdeContext::new(topic, Part::Value)).map_err(failed)?;
+        let partition = self.task.partitions.iter().position(|partition| partition == batch.partition());
+        self.task.source.set(partition.map(|partition| RecordSource { partition, offset: record.offset }));
+        self.task.stream_time.set(self.task.stream_time.get().max(record.timestamp));
+        let headers = Headers::from_encoded(batch.headers(index));
+        self.node.receive(Record { key, value, timestamp: record.timestamp, headers })
+    }
+}
+
+impl<K: 'static, V: 'static> GlobalUpdater for GlobalProcessorUpdater<K, V> {
+    fn apply(&mut self, batch: &RecordBatch, offsets: &str) -> Result<(), Error> {
+        for (index, record) in batch.iter().enumerate() {
+            self.task.savepoint.advance();
+            let processed = catch_unwind(AssertUnwindSafe(|| self.process(batch, index, &record))).unwrap_or_else(|panic| Err(Error::panicked(&*panic)));
+            match processed {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::State => {
+                    self.store.borrow_mut().rollback();
+                    return Err(error);
+                }
+                Err(error) => {
+                    self.store.borrow_mut().revert();
+                    left_out(batch, &record, &error);
+                }
+            }
+        }
+        self.task.savepoint.advance();
+        let mut rows = self.state.batch();
+        self.store.borrow_mut().prepare(&mut rows, &mut |_| Ok(()))?;
+        rows.set_offset(offsets, batch.next_offset())?;
+        self.state.apply(rows)?;
+        self.store.borrow_mut().committed();
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use straum_state::{KeyValueStore, StateError, StoreIterator, ValueAndTimestamp};
+use straum_state::{KeyValueStore, StateError, StateStore, StoreIterator, ValueAndTimestamp};
 
 use crate::error::Error;
 use crate::processor::cache::CachedContext;
@@ -84,12 +84,22 @@ impl ConnectedStores {
             let view = global.downcast_ref::<GlobalView<K, V>>().ok_or_else(|| wrong_type::<K, V>(name))?;
             return Ok(KeyValue { inner: Inner::Global(view.clone()), task: Rc::clone(&self.task) });
         }
-        let store = self.stores.get(name).ok_or_else(|| {
-            let connected = self.stores.keys().map(|name| &**name).collect::<Vec<_>>().join(", ");
-            Error::topology(format!("not connected to this processor, expected one of [{connected}]")).in_store(Arc::clone(name))
-        })?;
-        let store = Rc::clone(store).downcast::<RefCell<Store<K, V>>>().map_err(|_| wrong_type::<K, V>(name))?;
+        let store = Rc::clone(self.connected(name)?).downcast::<RefCell<Store<K, V>>>().map_err(|_| wrong_type::<K, V>(name))?;
         Ok(KeyValue { inner: Inner::Task(store), task: Rc::clone(&self.task) })
+    }
+
+    pub(crate) fn custom<S: StateStore>(&self, name: &str) -> Result<Rc<RefCell<S>>, Error> {
+        Rc::clone(self.connected(name)?).downcast::<RefCell<S>>().map_err(|_| {
+            let expected = std::any::type_name::<S>();
+            Error::topology(format!("store is of another type, expected {expected}")).in_store(Arc::<str>::from(name))
+        })
+    }
+
+    fn connected(&self, name: &str) -> Result<&Rc<dyn Any>, Error> {
+        self.stores.get(name).ok_or_else(|| {
+            let connected = self.stores.keys().map(|name| &**name).collect::<Vec<_>>().join(", ");
+            Error::topology(format!("not connected to this processor, expected one of [{connected}]")).in_store(Arc::<str>::from(name))
+        })
     }
 }
 

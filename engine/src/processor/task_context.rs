@@ -8,7 +8,7 @@ use straum_state::Savepoint;
 
 use crate::log::{Offset, TopicPartition};
 use crate::processor::punctuation::Punctuations;
-use crate::runtime::Clock;
+use crate::runtime::{Clock, StreamsConfig};
 use crate::runtime::collector::Collector;
 use crate::topology::{TaskId, TopicRef};
 
@@ -50,6 +50,24 @@ pub(crate) struct TaskContext {
 }
 
 impl TaskContext {
+    pub(crate) fn new(task: TaskId, config: &StreamsConfig, clock: &Arc<dyn Clock>, collector: &Rc<Collector>, partitions: Vec<TopicPartition>) -> Self {
+        Self {
+            task,
+            application: Arc::clone(&config.application_id),
+            savepoint: Savepoint::new(),
+            collector: Rc::clone(collector),
+            caching: config.statestore_cache_max_bytes > 0,
+            clock: Arc::clone(clock),
+            partitions,
+            source: Cell::default(),
+            timestamp: Cell::default(),
+            stream_time: Cell::new(-1),
+            commit_requested: Cell::default(),
+            dropped: Cell::default(),
+            punctuations: RefCell::default(),
+        }
+    }
+
     pub(crate) fn drop_record(&self) {
         self.dropped.set(self.dropped.get() + 1);
     }

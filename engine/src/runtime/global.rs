@@ -5,32 +5,41 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use straum_state::{ChangelogRecord, StateOptions, StoreSpec, TaskState};
+use straum_state::{MemoryBudget, StateOptions, StoreSpec, TaskState};
 
 use crate::error::Error;
-use crate::log::{Consumer, ConsumerOptions, Isolation, Log, LogErrorKind, RecordBatch, StartOffset, TopicPartition};
-use crate::topology::{GlobalStore, Topology};
+use crate::log::{Consumer, ConsumerOptions, Isolation, Log, LogError, LogErrorKind, RecordBatch, StartOffset, TopicPartition};
+use crate::processor::global::{GlobalContext, GlobalUpdater};
+use crate::processor::task_context::TaskContext;
+use crate::runtime::collector::Collector;
+use crate::runtime::{Clock, StreamsConfig};
+use crate::topology::{GlobalStore, TaskId, Topology};
 
 /// The views of all global stores by name.
 pub(crate) type GlobalViews = BTreeMap<Arc<str>, Arc<dyn Any + Send + Sync>>;
 
 /// Fills the global stores. Owned by one thread.
-pub(crate) struct GlobalUpdater {
+pub(crate) struct GlobalUpdate {
     partitions: Vec<GlobalPartition>,
+    updaters: Vec<Box<dyn GlobalUpdater>>,
+    state: TaskState,
     consumer: Box<dyn Consumer>,
     batches: Vec<RecordBatch>,
     views: Arc<GlobalViews>,
 }
 
-/// One partition of a global topic, with a state of its own: its offset is its store's.
+/// One partition of a global topic.
 struct GlobalPartition {
     partition: TopicPartition,
-    store: GlobalStore,
-    state: TaskState,
-    /// The store's name in the state: one column a partition, so that each has its own offset.
+    /// Whose records it holds: an index into the updaters.
+    updater: usize,
+    /// The name of the store of rows.
+    store: Arc<str>,
+    /// The name of the store that keeps the partition's offset: one each, for a state has one offset a store.
     offsets: Arc<str>,
 }
 
@@ -40,14 +49,26 @@ pub(crate) enum GlobalHome<'a> {
     State(TaskState),
 }
 
-/// The stores to open: one for the rows of each global store, and one for the offset of each of its partitions.
+/// What the global stores share with the application.
+pub(crate) struct GlobalEnvironment {
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) client_id: String,
+    pub(crate) config: Arc<StreamsConfig>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) budget: MemoryBudget,
+}
+
+/// The stores to open: one for the rows of each global store, and one for the offset of each of its partitions, which is
+/// as lasting as the rows.
 pub(crate) fn specs(topology: &Topology, log: &dyn Log) -> Result<Vec<StoreSpec>, Error> {
     let mut specs = Vec::new();
     for global in &topology.graph.globals {
-        specs.push(global.supplier.spec());
+        let rows = global.supplier.spec();
         for partition in 0..log.partitions(&global.topic)?.unwrap_or(0) {
-            specs.push(StoreSpec::persistent(offset_store(global, partition)));
+            let name = offset_store(global, partition);
+            specs.push(if rows.is_persistent() { StoreSpec::persistent(name) } else { StoreSpec::in_memory(name) });
         }
+        specs.push(rows);
     }
     Ok(specs)
 }
@@ -56,38 +77,54 @@ fn offset_store(global: &GlobalStore, partition: u32) -> Arc<str> {
     format!("{}-offset-{partition}", global.supplier.name()).into()
 }
 
-impl GlobalUpdater {
+impl GlobalUpdate {
     /// Opens the stores and reads their topics to the end. `None` when the topology has no global store.
-    pub(crate) fn start(topology: &Topology, log: &dyn Log, client_id: &str, home: GlobalHome<'_>) -> Result<Option<Self>, Error> {
+    pub(crate) fn start(topology: &Topology, environment: &GlobalEnvironment, home: GlobalHome<'_>) -> Result<Option<Self>, Error> {
         if topology.graph.globals.is_empty() {
             return Ok(None);
         }
+        let log = &*environment.log;
         let state = match home {
             GlobalHome::Folder(folder, options) => TaskState::open(folder, &specs(topology, log)?, options)?,
             GlobalHome::State(state) => state,
         };
         let mut partitions = Vec::new();
+        let mut updaters = Vec::new();
         let mut views = GlobalViews::new();
-        let mut assignment = Vec::new();
         for global in &topology.graph.globals {
-            views.insert(Arc::clone(global.supplier.name()), global.updater.view(state.column(global.supplier.name())?));
-            for number in 0..log.partitions(&global.topic)?.unwrap_or(0) {
-                let partition = TopicPartition::new(Arc::clone(&global.topic), number);
-                let offsets = offset_store(global, number);
-                let start = state.offset(&offsets).map_or(StartOffset::Beginning, StartOffset::At);
-                assignment.push((partition.clone(), start));
-                partitions.push(GlobalPartition { partition, store: global.clone(), state: state.clone(), offsets });
-            }
+            let store = global.supplier.name();
+            views.insert(Arc::clone(store), global.updater.view(state.column(store)?));
+            let numbers = 0..log.partitions(&global.topic)?.unwrap_or(0);
+            let of_topic: Vec<TopicPartition> = numbers.map(|number| TopicPartition::new(Arc::clone(&global.topic), number)).collect();
+            partitions.extend(of_topic.iter().map(|partition| GlobalPartition {
+                partition: partition.clone(),
+                updater: updaters.len(),
+                store: Arc::clone(store),
+                offsets: offset_store(global, partition.partition),
+            }));
+            let task = TaskId { subtopology: global.number, partition: 0 };
+            let collector = Collector::new(Arc::clone(&environment.log), environment.config.max_request_size);
+            let task = Rc::new(TaskContext::new(task, &environment.config, &environment.clock, &collector, of_topic));
+            let context = GlobalContext { state: &state, supplier: &*global.supplier, budget: &environment.budget, task };
+            updaters.push(global.updater.start(&context)?);
         }
-        let mut consumer = log.consumer(&ConsumerOptions { client_id: client_id.to_owned(), isolation: Isolation::ReadCommitted })?;
-        consumer.assign(&assignment)?;
-        let mut updater = Self { partitions, consumer, batches: Vec::new(), views: Arc::new(views) };
-        updater.catch_up(log)?;
-        Ok(Some(updater))
+        let consumer = log.consumer(&ConsumerOptions { client_id: environment.client_id.clone(), isolation: Isolation::ReadCommitted })?;
+        let mut update = Self { partitions, updaters, state, consumer, batches: Vec::new(), views: Arc::new(views) };
+        update.read_on()?;
+        update.catch_up(log)?;
+        Ok(Some(update))
     }
 
     pub(crate) fn views(&self) -> Arc<GlobalViews> {
         Arc::clone(&self.views)
+    }
+
+    /// Reads on from what the stores hold: at the start, and after an error.
+    pub(crate) fn read_on(&mut self) -> Result<(), Error> {
+        self.batches.clear();
+        let start = |global: &GlobalPartition| self.state.offset(&global.offsets).map_or(StartOffset::Beginning, StartOffset::At);
+        let assignment: Vec<_> = self.partitions.iter().map(|global| (global.partition.clone(), start(global))).collect();
+        Ok(self.consumer.assign(&assignment)?)
     }
 
     /// Reads until the position has passed what is in the topics now.
@@ -109,37 +146,35 @@ impl GlobalUpdater {
     }
 
     /// Applies what has come, waiting at most `wait`.
+    ///
+    /// # Errors
+    /// The log's or the state's: what was polled is to be read again, from [`GlobalUpdate::read_on`].
     pub(crate) fn update(&mut self, wait: Duration) -> Result<usize, Error> {
         match self.consumer.poll(wait, &mut self.batches) {
             Ok(()) => {}
             Err(error) if error.kind() == LogErrorKind::Retriable => return Ok(0),
+            Err(error) if error.kind() == LogErrorKind::OffsetOutOfRange => return self.rebuild(error).map(|()| 0),
             Err(error) => return Err(error.into()),
         }
         let mut applied = 0;
         for batch in self.batches.drain(..) {
             let Some(global) = self.partitions.iter().find(|global| &global.partition == batch.partition()) else { continue };
+            let Some(updater) = self.updaters.get_mut(global.updater) else { continue };
             applied += batch.len();
-            global.apply(&batch)?;
+            updater.apply(&batch, &global.offsets)?;
         }
         Ok(applied)
     }
-}
 
-impl GlobalPartition {
-    fn apply(&self, batch: &RecordBatch) -> Result<(), Error> {
-        let topic = &self.partition.topic;
-        let mut records = batch.iter().filter_map(|record| {
-            let key = record.key?;
-            if let Err(error) = self.store.updater.check(topic, &record) {
-                tracing::warn!(partition = %self.partition, offset = record.offset, kind = ?error.kind(), "record of a global table left out");
-                return None;
-            }
-            Some(ChangelogRecord { key, value: record.value, timestamp: record.timestamp })
-        });
-        let restorer = self.store.supplier.restorer();
-        // Rows first: should the process end between the two, the batch is read and applied again.
-        self.state.restore(self.store.supplier.name(), &*restorer, &mut records, batch.next_offset())?;
-        self.state.restore(&self.offsets, &*restorer, &mut std::iter::empty(), batch.next_offset())?;
-        Ok(())
+    /// What follows the rows is gone from the topic: the store begins again from what there is.
+    fn rebuild(&mut self, error: LogError) -> Result<(), Error> {
+        let lost = self.partitions.iter().find(|global| Some(&global.partition) == error.partition());
+        let Some(updater) = lost.map(|global| global.updater) else { return Err(error.into()) };
+        tracing::warn!(%error, "a global store does not fit its topic and is rebuilt");
+        for global in self.partitions.iter().filter(|global| global.updater == updater) {
+            self.state.wipe(&global.store)?;
+            self.state.wipe(&global.offsets)?;
+        }
+        self.read_on()
     }
 }

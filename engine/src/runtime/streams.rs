@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind};
 use crate::log::{Log, LogErrorKind};
 use crate::query::ReadOnlyStore;
 use crate::runtime::collector::Collector;
-use crate::runtime::global::{GlobalHome, GlobalUpdater, GlobalViews};
+use crate::runtime::global::{GlobalEnvironment, GlobalHome, GlobalUpdate, GlobalViews};
 use crate::runtime::handlers::ExceptionHandlers;
 use crate::runtime::internal_topics::TaskPlan;
 use crate::runtime::state_directory::StateDirectory;
@@ -234,24 +234,34 @@ impl Streams {
         Ok(())
     }
 
+    /// Starts the thread of the global stores and waits until it has filled them.
     fn start_globals(&mut self, directory: &StateDirectory, state_options: &StateOptions) -> Result<(), Error> {
-        let client_id = format!("{}-global-consumer", self.shared.config.application_id);
-        let folder = directory.global();
-        let home = GlobalHome::Folder(&folder, state_options);
-        let Some(mut updater) = GlobalUpdater::start(&self.shared.topology, &*self.log, &client_id, home)? else { return Ok(()) };
-        *lock(&self.shared.globals) = updater.views();
-        let shared = Arc::clone(&self.shared);
-        let name = format!("{}-GlobalStreamThread", self.shared.config.application_id);
-        let handle = std::thread::Builder::new().name(name).spawn(move || {
-            while !shared.stop.load(Ordering::Acquire) {
-                if let Err(error) = updater.update(Duration::from_millis(100)) {
-                    tracing::error!(%error, "global stores are no longer updated");
-                    lock(&shared.errors).push(error.to_string());
-                    return;
-                }
+        let application = &self.shared.config.application_id;
+        let environment = GlobalEnvironment {
+            log: Arc::clone(&self.log),
+            client_id: format!("{application}-global-consumer"),
+            config: Arc::clone(&self.shared.config),
+            clock: Arc::clone(&self.clock),
+            budget: self.budget.clone(),
+        };
+        let (folder, options, shared) = (directory.global(), state_options.clone(), Arc::clone(&self.shared));
+        let (filled, ready) = std::sync::mpsc::sync_channel(1);
+        let name = format!("{application}-GlobalStreamThread");
+        let thread = std::thread::Builder::new().name(name).spawn(move || {
+            let update = match GlobalUpdate::start(&shared.topology, &environment, GlobalHome::Folder(&folder, &options)) {
+                Ok(Some(update)) => update,
+                Ok(None) => return,
+                Err(error) => return drop(filled.send(Err(error))),
+            };
+            if filled.send(Ok(update.views())).is_ok() {
+                keep_up(update, &shared);
             }
         });
-        self.threads.push(handle.map_err(|error| Error::new(ErrorKind::InvalidState, "cannot start a thread").with_source(error))?);
+        self.threads.push(thread.map_err(|error| Error::new(ErrorKind::InvalidState, "cannot start a thread").with_source(error))?);
+        // A thread without anything to fill ends at once.
+        if let Ok(views) = ready.recv() {
+            *lock(&self.shared.globals) = views?;
+        }
         Ok(())
     }
 
@@ -376,6 +386,20 @@ impl Drop for Streams {
     fn drop(&mut self) {
         if let Err(error) = self.close() {
             tracing::error!(%error, "closed with an error");
+        }
+    }
+}
+
+/// Updates the global stores until the application stops. What fails is tried again: the stores stay as they were.
+fn keep_up(mut update: GlobalUpdate, shared: &Shared) {
+    let mut failed = false;
+    while !shared.stop.load(Ordering::Acquire) {
+        let result = if failed { update.read_on() } else { Ok(()) };
+        let result = result.and_then(|()| update.update(Duration::from_millis(100)));
+        failed = result.is_err();
+        if let Err(error) = result {
+            tracing::error!(%error, "global stores are not up to date; trying again");
+            std::thread::sleep(shared.config.retry_backoff_max);
         }
     }
 }

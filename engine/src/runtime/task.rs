@@ -10,12 +10,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use straum_state::{BuiltStore, CommitBatch, RecordCache, Savepoint, StateStore, StoreContext, TaskState};
+use straum_state::{BuiltStore, CommitBatch, RecordCache, StateStore, StoreContext, TaskState};
 
 use crate::error::{Error, ErrorKind};
 use crate::log::{CommittedOffset, HeaderView, Offset, Producer, RecordBatch, TopicPartition};
 use crate::processor::cache::FlushCache;
-use crate::processor::punctuation::{Due, Punctuations};
+use crate::processor::punctuation::Due;
 use crate::processor::source::{Head, PartitionQueue};
 use crate::processor::task_context::TaskContext;
 use crate::processor::PunctuationType;
@@ -86,21 +86,7 @@ impl Task {
     ) -> Result<Self, Error> {
         let config = &environment.config;
         let partitions = environment.plan.partitions(id);
-        let context = Rc::new(TaskContext {
-            task: id,
-            application: Arc::clone(&config.application_id),
-            savepoint: Savepoint::new(),
-            collector: Rc::clone(&environment.collector),
-            caching: config.statestore_cache_max_bytes > 0,
-            clock: Arc::clone(&environment.clock),
-            partitions: partitions.to_vec(),
-            source: Default::default(),
-            timestamp: Default::default(),
-            stream_time: std::cell::Cell::new(-1),
-            commit_requested: Default::default(),
-            dropped: Default::default(),
-            punctuations: RefCell::new(Punctuations::default()),
-        });
+        let context = Rc::new(TaskContext::new(id, config, &environment.clock, &environment.collector, partitions.to_vec()));
         let mut stores = Vec::new();
         let mut built: BTreeMap<Arc<str>, BuiltStore> = BTreeMap::new();
         for name in &subtopology.stores {
@@ -244,7 +230,7 @@ impl Task {
         let result = match catch_unwind(AssertUnwindSafe(|| step(self))) {
             Ok(result) => result,
             Err(panic) if panic.is::<Crash>() => std::panic::resume_unwind(panic),
-            Err(panic) => Err(panicked(&*panic)),
+            Err(panic) => Err(Error::panicked(&*panic)),
         };
         if result.is_err() {
             self.context.collector.truncate(mark);
@@ -431,10 +417,5 @@ impl Task {
 
 /// A serde or a timestamp extractor panicked.
 fn unreadable(panic: &(dyn Any + Send)) -> Error {
-    Error::new(ErrorKind::Deserialization, "cannot read the record").with_source(panicked(panic))
-}
-
-fn panicked(panic: &(dyn Any + Send)) -> Error {
-    let message = panic.downcast_ref::<&str>().map(|text| (*text).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
-    Error::processing(format!("panicked: {}", message.unwrap_or_else(|| "no message".to_owned())))
+    Error::new(ErrorKind::Deserialization, "cannot read the record").with_source(Error::panicked(panic))
 }

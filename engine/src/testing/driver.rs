@@ -16,7 +16,7 @@ use crate::log::embedded::{Acknowledgement, EmbeddedLog, EmbeddedOptions};
 use crate::log::{Log, TopicSpec};
 use crate::query::ReadOnlyStore;
 use crate::runtime::collector::{Collector, Crash};
-use crate::runtime::global::{GlobalHome, GlobalUpdater};
+use crate::runtime::global::{GlobalEnvironment, GlobalHome, GlobalUpdate};
 use crate::runtime::stream_thread::{StateOpener, StreamThread};
 use crate::runtime::task::TaskEnvironment;
 use crate::runtime::{Clock, ExceptionHandlers, ManualClock, Probe, Restored, StreamsConfig, internal_topics};
@@ -216,7 +216,7 @@ pub struct TopologyTestDriver {
     states: States,
     thread_count: usize,
     threads: Vec<StreamThread>,
-    globals: Option<GlobalUpdater>,
+    globals: Option<GlobalUpdate>,
     fuse: Option<u32>,
 }
 
@@ -255,8 +255,15 @@ impl TopologyTestDriver {
         let budget = MemoryBudget::new(self.config.memory_max_bytes);
         let specs = crate::runtime::global::specs(&self.topology, &*self.log)?;
         let home = GlobalHome::State(self.states.open(None, &specs, &self.clock, &budget)?);
-        self.globals = GlobalUpdater::start(&self.topology, &*self.log, "test-global-consumer", home)?;
-        let views = self.globals.as_ref().map(GlobalUpdater::views).unwrap_or_default();
+        let environment = GlobalEnvironment {
+            log: Arc::<EmbeddedLog>::clone(&self.log),
+            client_id: "test-global-consumer".to_owned(),
+            config: Arc::clone(&self.config),
+            clock: Arc::<ManualClock>::clone(&self.clock),
+            budget: budget.clone(),
+        };
+        self.globals = GlobalUpdate::start(&self.topology, &environment, home)?;
+        let views = self.globals.as_ref().map(GlobalUpdate::views).unwrap_or_default();
         for index in 0..self.thread_count {
             let log: Arc<dyn Log> = Arc::<EmbeddedLog>::clone(&self.log);
             let environment = TaskEnvironment {
@@ -547,7 +554,7 @@ impl TopologyTestDriver {
     /// As [`TopologyTestDriver::store`].
     pub fn query<K: 'static, V: Clone + 'static>(&self, name: &str) -> Result<ReadOnlyStore<K, V>, Error> {
         let states = self.threads.iter().flat_map(StreamThread::tasks).map(crate::runtime::task::Task::state);
-        let globals = self.globals.as_ref().map(GlobalUpdater::views).unwrap_or_default();
+        let globals = self.globals.as_ref().map(GlobalUpdate::views).unwrap_or_default();
         ReadOnlyStore::open(&self.topology, &self.config.application_id, name, states, &globals)
     }
 
