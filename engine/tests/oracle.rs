@@ -24,16 +24,13 @@ fn assert_none(fixtures: &[Fixture], lines: &[String]) {
     assert!(lines.is_empty(), "{} differences in {} fixtures:\n{shown}", lines.len(), fixtures.len());
 }
 
-/// Graphs that still differ. They are run by the ignored tests, and leave this list when they no longer do.
-const OPEN: [&str; 5] = ["graph/055-depth-4", "graph/082-depth-7", "graph/117-depth-6", "graph/123-depth-6", "graph/190-depth-7"];
-
-fn graphs(open: bool) -> Vec<Fixture> {
-    read(&folder().join("graphs.jsonl.gz")).into_iter().filter(|fixture| OPEN.contains(&fixture.name.as_str()) == open).collect()
+fn graphs() -> Vec<Fixture> {
+    read(&folder().join("graphs.jsonl.gz"))
 }
 
 fn uncached() -> Vec<Fixture> {
     let mut fixtures = operators();
-    fixtures.extend(read(&folder().join("graphs.jsonl.gz")));
+    fixtures.extend(graphs());
     fixtures
 }
 
@@ -44,13 +41,7 @@ fn every_operator_gives_what_kafka_streams_gives() {
 
 #[test]
 fn random_graphs_give_what_kafka_streams_gives() {
-    hold(&graphs(false), How::SIMPLE, Order::Exact);
-}
-
-#[test]
-#[ignore = "open: these graphs differ"]
-fn open_graphs_give_what_kafka_streams_gives() {
-    hold(&graphs(true), How::SIMPLE, Order::Exact);
+    hold(&graphs(), How::SIMPLE, Order::Exact);
 }
 
 #[test]
@@ -62,14 +53,13 @@ fn threads_and_partitions_change_nothing_for_a_key() {
 #[test]
 #[ignore = "open: graphs in which tasks meet again differ"]
 fn threads_and_partitions_change_nothing_for_a_key_of_a_graph() {
-    let fixtures: Vec<_> = graphs(false).into_iter().filter(|fixture| !fixture.punctuates).collect();
+    let fixtures: Vec<_> = graphs().into_iter().filter(|fixture| !fixture.punctuates).collect();
     hold(&fixtures, How { threads: 2, partitions: 3, ..How::SIMPLE }, Order::PerKey);
 }
 
 #[test]
 fn a_crash_between_any_two_records_changes_nothing() {
     let mut fixtures: Vec<_> = uncached().into_iter().filter(|fixture| !fixture.punctuates).step_by(5).collect();
-    fixtures.retain(|fixture| !OPEN.contains(&fixture.name.as_str()));
     for fixture in &mut fixtures {
         shorten(fixture, 60);
     }

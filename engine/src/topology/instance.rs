@@ -115,6 +115,11 @@ impl Instance<'_> {
         typed.map_err(|_| Error::topology("store is of another type").in_store(Arc::clone(name)))
     }
 
+    /// Whether any node below the one being made gives results for records with a null key.
+    pub(crate) fn joins_null_keys_below(&self) -> bool {
+        self.graph.joins_null_keys_below(self.node)
+    }
+
     /// A global store's view.
     pub(crate) fn global<T: Any + Send + Sync + Clone>(&self, name: &Arc<str>) -> Result<T, Error> {
         let view = self.globals.get(name).and_then(|global| global.downcast_ref::<T>());
