@@ -32,4 +32,7 @@ impl CacheContext for CachedContext {
 pub(crate) trait FlushCache {
     /// Forwards the update that has waited longest since its latest write; false when none waits.
     fn flush_next(&self) -> Result<bool, Error>;
+
+    /// Forwards what the cache has no room for, after the store was read or written.
+    fn evict(&self) -> Result<(), Error>;
 }

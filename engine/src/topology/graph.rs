@@ -43,6 +43,8 @@ pub(crate) struct Node {
     forks: Vec<Arc<dyn Any + Send + Sync>>,
     /// A record goes to one child only: no fork is needed for several.
     pub(crate) branches: bool,
+    /// It gives results for records with a null key. Kafka Streams: the label `NULL_KEY_RELAXED_JOIN`.
+    joins_null_keys: bool,
     /// Make an edge of the node's output types from an edge of related types.
     pub(crate) adapters: Vec<Adapter>,
 }
@@ -127,7 +129,7 @@ impl Graph {
                 parent.children.push(id);
             }
         }
-        self.nodes.push(Node { name, kind, parents: parents.to_vec(), children: Vec::new(), stores: BTreeSet::new(), factory, forks: Vec::new(), branches: false, adapters: Vec::new() });
+        self.nodes.push(Node { name, kind, parents: parents.to_vec(), children: Vec::new(), stores: BTreeSet::new(), factory, forks: Vec::new(), branches: false, joins_null_keys: false, adapters: Vec::new() });
         id
     }
 
@@ -145,6 +147,39 @@ impl Graph {
         if let Some(node) = self.nodes.get_mut(id.0) {
             node.branches = true;
         }
+    }
+
+    pub(crate) fn set_joins_null_keys(&mut self, id: NodeId) {
+        if let Some(node) = self.nodes.get_mut(id.0) {
+            node.joins_null_keys = true;
+        }
+    }
+
+    /// Whether any node below, behind repartition topics too, gives results for records with a null key. Kafka Streams:
+    /// `NodesWithRelaxedNullKeyJoinDownstream`.
+    pub(crate) fn joins_null_keys_below(&self, id: NodeId) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut open = vec![id];
+        while let Some(next) = open.pop() {
+            let Some(node) = self.node(next).filter(|_| seen.insert(next)) else { continue };
+            if node.joins_null_keys {
+                return true;
+            }
+            open.extend_from_slice(&node.children);
+            if let NodeKind::Sink { topic: Some(TopicRef::Repartition(topic)) } = &node.kind {
+                open.extend(self.readers_of(topic));
+            }
+        }
+        false
+    }
+
+    /// The sources that read a repartition topic.
+    fn readers_of<'a>(&'a self, repartition: &'a Arc<str>) -> impl Iterator<Item = NodeId> + 'a {
+        let reads = move |node: &Node| match &node.kind {
+            NodeKind::Source { topics } => topics.iter().any(|topic| matches!(topic, TopicRef::Repartition(name) if name == repartition)),
+            _ => false,
+        };
+        self.nodes.iter().enumerate().filter(move |(_, node)| reads(node)).map(|(index, _)| NodeId(index))
     }
 
     pub(crate) fn add_adapter(&mut self, id: NodeId, adapter: Adapter) {

@@ -1,8 +1,9 @@
 //! Makes the physical nodes of one task from the logical graph: children first, so that every node is given its edges.
 
 use std::any::Any;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, HashMap};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use straum_state::BuiltStore;
@@ -33,7 +34,12 @@ pub(crate) struct Instance<'a> {
     edges: HashMap<NodeId, ErasedEdge>,
     node: NodeId,
     caches: Vec<Rc<dyn FlushCache>>,
+    by_store: RefCell<HashMap<Arc<str>, CacheOf>>,
 }
+
+/// The node whose store a look-up reads, if that store caches: there once all nodes are made. Weak, for the node leads to
+/// those below it, which look up.
+pub(crate) type CacheOf = Rc<OnceCell<Weak<dyn FlushCache>>>;
 
 impl Topology {
     /// Wires a sub-topology for one task.
@@ -52,6 +58,7 @@ impl Topology {
             edges: HashMap::new(),
             node: NodeId(0),
             caches: Vec::new(),
+            by_store: RefCell::default(),
         };
         let mut sources = Vec::new();
         // A node is added after its parents, so the reverse order meets children first.
@@ -109,10 +116,15 @@ impl Instance<'_> {
     }
 
     /// A store of the engine's key-value type.
-    pub(crate) fn key_value<K: 'static, V: Clone + 'static>(&self, name: &Arc<str>) -> Result<Rc<std::cell::RefCell<Store<K, V>>>, Error> {
+    pub(crate) fn key_value<K: 'static, V: Clone + 'static>(&self, name: &Arc<str>) -> Result<Rc<RefCell<Store<K, V>>>, Error> {
         let built = self.stores.get(name).ok_or_else(|| Error::topology("store is not in this task").in_store(Arc::clone(name)))?;
-        let typed = Rc::clone(&built.typed).downcast::<std::cell::RefCell<Store<K, V>>>();
+        let typed = Rc::clone(&built.typed).downcast::<RefCell<Store<K, V>>>();
         typed.map_err(|_| Error::topology("store is of another type").in_store(Arc::clone(name)))
+    }
+
+    /// Whether any node below the one being made gives results for records with a null key.
+    pub(crate) fn joins_null_keys_below(&self) -> bool {
+        self.graph.joins_null_keys_below(self.node)
     }
 
     /// A global store's view.
@@ -128,8 +140,14 @@ impl Instance<'_> {
         ConnectedStores { task: Rc::clone(&self.task), stores, globals: self.globals.clone() }
     }
 
-    /// Registers a node whose store caches.
-    pub(crate) fn add_cache(&mut self, cache: Rc<dyn FlushCache>) {
+    /// Registers a node whose store caches. Of several with one store any will do.
+    pub(crate) fn add_cache(&mut self, store: &Arc<str>, cache: Rc<dyn FlushCache>) {
+        let _ = self.cache_of(store).set(Rc::downgrade(&cache));
         self.caches.push(cache);
+    }
+
+    /// Where the node of a caching store will be found.
+    pub(crate) fn cache_of(&self, store: &Arc<str>) -> CacheOf {
+        Rc::clone(self.by_store.borrow_mut().entry(Arc::clone(store)).or_default())
     }
 }

@@ -17,7 +17,7 @@ pub use subtopology::{RepartitionTopic, Subtopology};
 
 pub(crate) use graph::{Built, GlobalStore, Graph, Node, NodeId, NodeKind};
 pub(crate) use id::{TopicRef, changelog_topic};
-pub(crate) use instance::Instance;
+pub(crate) use instance::{CacheOf, Instance};
 
 use std::sync::Arc;
 

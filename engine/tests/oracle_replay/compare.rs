@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
 use super::fixture::{Fixture, Outcome, Row, Text};
+use super::promised::{Promise, Promises};
 use super::replay::by_key;
 
 /// What is held to.
@@ -13,32 +14,76 @@ pub enum Order {
     Exact,
     /// Every key's records in their order: several partitions have no other.
     PerKey,
+    /// Every key's records, in any order those of one step.
+    PerStep,
 }
 
 /// The differences from the fixture, one a line; none when all is equal.
 pub fn differences(fixture: &Fixture, got: &Outcome, order: Order) -> Vec<String> {
     let mut lines = Vec::new();
-    let name = &fixture.name;
-    for (topic, expected) in &fixture.outcome.topics {
-        let rows = got.topics.get(topic).map(Vec::as_slice).unwrap_or_default();
-        let place = format!("{name}: topic {topic}");
-        if fixture.kinds[topic] == "changelog" {
-            compare(&place, &settled(expected), &settled(rows), &mut lines);
-        } else if order == Order::Exact {
-            compare(&place, expected, rows, &mut lines);
-        } else {
-            let (expected, got) = (by_key(expected), by_key(rows));
-            for key in expected.keys().chain(got.keys()).collect::<BTreeSet<_>>() {
-                let of = |rows: &BTreeMap<Text, Vec<Row>>| rows.get(key).cloned().unwrap_or_default();
-                compare(&format!("{place}, key {key:?}"), &of(&expected), &of(&got), &mut lines);
-            }
-        }
+    for topic in fixture.outcome.topics.keys() {
+        compare_topic(fixture, topic, &fixture.outcome, got, order, &mut lines);
     }
-    for (store, expected) in &fixture.outcome.stores {
-        let entries = got.stores.get(store).map(Vec::as_slice).unwrap_or_default();
-        compare(&format!("{name}: store {store}"), expected, entries, &mut lines);
+    for store in fixture.outcome.stores.keys() {
+        compare_store(fixture, store, &fixture.outcome, got, &mut lines);
     }
     lines
+}
+
+/// The differences, on several partitions and threads, from what is promised; and how many topics and stores are held to each
+/// promise. `same_partitions` is what one thread gives on as many partitions.
+pub fn promised_differences(fixture: &Fixture, got: &Outcome, same_partitions: &Outcome) -> (Vec<String>, BTreeMap<Promise, usize>) {
+    let promises = Promises::of(fixture);
+    let (mut lines, mut held) = (Vec::new(), BTreeMap::new());
+    let mut count = |promise| *held.entry(promise).or_default() += 1;
+    for topic in fixture.outcome.topics.keys() {
+        let promise = promises.topic(topic);
+        count(promise);
+        match promise {
+            Promise::Order => compare_topic(fixture, topic, &fixture.outcome, got, Order::PerKey, &mut lines),
+            Promise::Records => compare_topic(fixture, topic, &fixture.outcome, got, Order::PerStep, &mut lines),
+            Promise::SamePartitions => compare_topic(fixture, topic, same_partitions, got, Order::PerKey, &mut lines),
+            Promise::Nothing => {}
+        }
+    }
+    for store in fixture.outcome.stores.keys() {
+        let promise = promises.store(store);
+        count(promise);
+        match promise {
+            Promise::Order | Promise::Records => compare_store(fixture, store, &fixture.outcome, got, &mut lines),
+            Promise::SamePartitions => compare_store(fixture, store, same_partitions, got, &mut lines),
+            Promise::Nothing => {}
+        }
+    }
+    (lines, held)
+}
+
+fn compare_topic(fixture: &Fixture, topic: &str, expected: &Outcome, got: &Outcome, order: Order, lines: &mut Vec<String>) {
+    let place = format!("{}: topic {topic}", fixture.name);
+    let rows = |outcome: &Outcome| outcome.topics.get(topic).cloned().unwrap_or_default();
+    let (mut expected, mut got) = (rows(expected), rows(got));
+    if fixture.kinds[topic] == "changelog" {
+        return compare(&place, &settled(&expected), &settled(&got), lines);
+    }
+    match order {
+        Order::Exact => return compare(&place, &expected, &got, lines),
+        Order::PerKey => {}
+        Order::PerStep => {
+            // A row begins with its step.
+            expected.sort();
+            got.sort();
+        }
+    }
+    let (expected, got) = (by_key(&expected), by_key(&got));
+    for key in expected.keys().chain(got.keys()).collect::<BTreeSet<_>>() {
+        let of = |rows: &BTreeMap<Text, Vec<Row>>| rows.get(key).cloned().unwrap_or_default();
+        compare(&format!("{place}, key {key:?}"), &of(&expected), &of(&got), lines);
+    }
+}
+
+fn compare_store(fixture: &Fixture, store: &str, expected: &Outcome, got: &Outcome, lines: &mut Vec<String>) {
+    let entries = |outcome: &Outcome| outcome.stores.get(store).cloned().unwrap_or_default();
+    compare(&format!("{}: store {store}", fixture.name), &entries(expected), &entries(got), lines);
 }
 
 /// The first place where two lists differ, with the records around it.
@@ -76,36 +121,18 @@ fn settled(rows: &[Row]) -> Vec<Row> {
     kept
 }
 
-/// The differences of an application whose caches evict: stores and the last record of each key are the fixture's, and what
-/// was sent before are records that are sent without caches, in their order. (Not of joins: a flush joins one side's update
-/// with the other's of another time.)
-pub fn evicting_differences(fixture: &Fixture, got: &Outcome, uncached: &Outcome) -> Vec<String> {
+/// The differences in what is there at the end: the stores, and the last value of each key of an output.
+pub fn settled_differences(fixture: &Fixture, got: &Outcome) -> Vec<String> {
     let mut lines = Vec::new();
-    let name = &fixture.name;
-    let joins = fixture.topology.iter().any(|node| node["op"].as_str().is_some_and(|op| op.ends_with("join")));
-    for (topic, expected) in fixture.outcome.topics.iter().filter(|(topic, _)| fixture.kinds[*topic] == "output") {
-        let rows = |outcome: &Outcome| by_key(outcome.topics.get(topic).map(Vec::as_slice).unwrap_or_default());
-        let (got, every, expected) = (rows(got), rows(uncached), by_key(expected));
-        for key in expected.keys().chain(got.keys()).collect::<BTreeSet<_>>() {
-            let of = |rows: &BTreeMap<Text, Vec<Row>>| rows.get(key).cloned().unwrap_or_default();
-            let place = format!("{name}: topic {topic}, key {key:?}");
-            let last = |rows: Vec<Row>| rows.into_iter().next_back().map(|row| row.value);
-            compare(&format!("{place}, last"), &[last(of(&expected))], &[last(of(&got))], &mut lines);
-            if joins {
-                continue;
-            }
-            let mut all = of(&every).into_iter();
-            for row in of(&got) {
-                if !all.any(|update| update.value == row.value) {
-                    lines.push(format!("{place}: {row:?} is not among the later updates without caches"));
-                    break;
-                }
-            }
-        }
+    for topic in fixture.outcome.topics.keys().filter(|topic| fixture.kinds[*topic] == "output") {
+        let last = |outcome: &Outcome| -> BTreeMap<Text, Text> {
+            by_key(&outcome.topics[topic]).into_iter().map(|(key, rows)| (key, rows.into_iter().next_back().and_then(|row| row.value))).collect()
+        };
+        let (expected, got) = (last(&fixture.outcome), last(got));
+        compare(&format!("{}: topic {topic}, last of each key", fixture.name), &Vec::from_iter(expected), &Vec::from_iter(got), &mut lines);
     }
-    for (store, expected) in &fixture.outcome.stores {
-        let entries = got.stores.get(store).map(Vec::as_slice).unwrap_or_default();
-        compare(&format!("{name}: store {store}"), expected, entries, &mut lines);
+    for store in fixture.outcome.stores.keys() {
+        compare_store(fixture, store, &fixture.outcome, got, &mut lines);
     }
     lines
 }

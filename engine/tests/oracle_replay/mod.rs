@@ -5,5 +5,7 @@ pub mod compare;
 pub mod fixture;
 pub mod functions;
 pub mod language;
+pub mod named_caches;
 pub mod processors;
+pub mod promised;
 pub mod replay;

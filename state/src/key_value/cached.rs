@@ -40,7 +40,8 @@ impl<K: 'static, V: Clone + 'static, X: CacheContext> KeyValueStore<K, V, X> {
     }
 
     /// The next change that the record cache's size forces downstream to see: forward it and ask again until there is
-    /// none. After every `put_cached`; and after every `get`, to evict exactly when Kafka Streams does.
+    /// none. After every `put_cached`; and after every `get` that [loaded](Self::has_loaded) a row, to evict exactly when
+    /// Kafka Streams does. Not while a change of this store is being forwarded: see [`drop_flushed`](Self::drop_flushed).
     ///
     /// # Errors
     /// `Serde` when the key cannot be read back.
@@ -57,6 +58,24 @@ impl<K: 'static, V: Clone + 'static, X: CacheContext> KeyValueStore<K, V, X> {
     pub fn drain_unforwarded(&mut self) -> Result<Option<Unforwarded<K, V, X>>, StateError> {
         let taken = self.overlay.next_due();
         self.unforwarded(taken)
+    }
+
+    /// Whether the latest `get` brought a row into the record cache.
+    #[must_use]
+    pub const fn has_loaded(&self) -> bool {
+        self.overlay.has_loaded()
+    }
+
+    /// Whether `next_evicted` or `drain_unforwarded` has given a change and not yet said that there is none left.
+    #[must_use]
+    pub const fn is_flushing(&self) -> bool {
+        self.overlay.is_flushing()
+    }
+
+    /// Evicts when the store was read while a change of its own is being forwarded: nothing waits then that is not on its
+    /// way downstream already.
+    pub fn drop_flushed(&mut self) {
+        self.overlay.drop_flushed();
     }
 
     fn unforwarded(&self, taken: Option<Taken<V, X>>) -> Result<Option<Unforwarded<K, V, X>>, StateError> {

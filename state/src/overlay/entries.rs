@@ -111,6 +111,7 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
 
     /// Finds a key for reading it, loading its row if it is on disk.
     pub(crate) fn locate(&mut self, key: &[u8]) -> Result<Place, StateError> {
+        self.begin_read();
         let (place, row_bytes) = self.find_or_load(key)?;
         if place.slot == NONE {
             return Ok(place);

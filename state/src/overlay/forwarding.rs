@@ -35,17 +35,27 @@ pub(crate) struct Taken<V, X> {
     pub(crate) context: X,
 }
 
+/// Entries on their way downstream, one after the other. All that wait when it begins count as seen.
+#[derive(Clone, Copy)]
+struct Flush {
+    /// The last of them that waits; none when it is taken.
+    until: Option<u32>,
+}
+
 pub(super) struct Forwarding<V, X> {
     cache: RecordCache,
-    /// This store's part of what the cache counts.
-    counted: u64,
+    /// What this store's entries count.
+    counted: i64,
+    /// What of it the cache has been told.
+    reported: i64,
     dues: Slab<Due<V, X>>,
     /// Slots with a due, in order of their latest write.
     order: SlotList,
-    /// A flush that an eviction began, up to this slot.
-    flush_until: Option<u32>,
+    flush: Option<Flush>,
     /// Deleted entries already forwarded: they leave the cache when the flush is over.
     tombstones: Vec<u32>,
+    /// The latest read brought a row into the cache.
+    loaded: bool,
     /// For measuring values, where that is asked for.
     measured: Vec<u8>,
 }
@@ -55,10 +65,12 @@ impl<V, X> Forwarding<V, X> {
         Self {
             cache,
             counted: 0,
+            reported: 0,
             dues: Slab::new(),
             order: SlotList::new(),
-            flush_until: None,
+            flush: None,
             tombstones: Vec::new(),
+            loaded: false,
             measured: Vec::new(),
         }
     }
@@ -67,24 +79,53 @@ impl<V, X> Forwarding<V, X> {
         self.order.head() != NONE
     }
 
-    pub(super) fn stop_flush(&mut self) {
-        self.flush_until = None;
+    /// Something was undone: no flush is under way, and the cache is told what is true.
+    pub(super) fn reset(&mut self) {
+        self.flush = None;
         self.tombstones.clear();
+        self.end();
+    }
+
+    /// All that wait are now on their way.
+    fn begin_flush(&mut self) {
+        self.flush = Some(Flush { until: Some(self.order.tail()).filter(|last| *last != NONE) });
     }
 
     fn count(&mut self, before: u32, after: u32) {
-        self.cache.change(before, after);
-        self.counted = (self.counted + u64::from(after)).saturating_sub(u64::from(before));
+        let by = i64::from(after) - i64::from(before);
+        self.counted += by;
+        if !self.cache.is_exact() {
+            self.report(by);
+        }
+    }
+
+    /// Something is over: an exact cache is told now, and not before. While an evicted entry is forwarded it still counts, as
+    /// in Kafka Streams, and what other stores do meanwhile evicts the more for it.
+    fn end(&mut self) {
+        self.report(self.counted - self.reported);
+    }
+
+    fn report(&mut self, by: i64) {
+        self.reported += by;
+        self.cache.change(by);
     }
 }
 
 impl<V, X> Drop for Forwarding<V, X> {
     fn drop(&mut self) {
-        self.cache.release(self.counted);
+        self.cache.change(-self.reported);
     }
 }
 
 impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
+    /// Whether the latest read brought a row into the cache, which may now be over its size.
+    pub(crate) const fn has_loaded(&self) -> bool {
+        match &self.forwarding {
+            Some(forwarding) => forwarding.loaded,
+            None => false,
+        }
+    }
+
     /// Whether writes may wait before downstream sees them.
     #[must_use]
     pub const fn is_caching(&self) -> bool {
@@ -118,8 +159,7 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
         if journalled {
             self.journal.push(slot, change);
         }
-        let key_bytes = self.entries.at(slot).key.as_slice().len();
-        self.set_cache_bytes(slot, entry_bytes(key_bytes, row_bytes, context_bytes));
+        self.cache_entry(slot, row_bytes, context_bytes);
         self.recent.touch(slot);
         self.trim(slot);
         self.footprint.settle();
@@ -136,33 +176,27 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
     /// The next entry that the cache's size forces downstream to see; none when it fits.
     pub(crate) fn next_evicted(&mut self) -> Option<Taken<V, X>> {
         loop {
-            if let Some(until) = self.forwarding.as_ref()?.flush_until {
-                let head = self.forwarding.as_ref()?.order.head();
-                if let Some(forwarding) = self.forwarding.as_mut().filter(|_| head == NONE || head == until) {
-                    forwarding.flush_until = None;
-                }
-                if head != NONE {
-                    match self.take_due(head) {
-                        Some(taken) => return Some(taken),
-                        None => continue,
-                    }
+            if self.is_flushing() {
+                if let Some(taken) = self.next_flushed() {
+                    return Some(taken);
                 }
             }
-            self.forget_tombstones();
-            if !self.forwarding.as_ref()?.cache.is_over() || self.recent.tail() == NONE {
+            let forwarding = self.forwarding.as_ref()?;
+            let eldest = self.recent.tail();
+            if !forwarding.cache.is_over() || eldest == NONE {
                 return None;
             }
-            let eldest = self.recent.tail();
             let due = self.entries.at(eldest).is_due();
             self.leave_cache(eldest);
+            let taken = if due { self.take_due(eldest) } else { None };
+            let Some(forwarding) = &mut self.forwarding else { return taken };
             if due {
-                let taken = self.take_due(eldest);
-                if let Some(forwarding) = &mut self.forwarding {
-                    forwarding.flush_until = Some(forwarding.order.tail()).filter(|last| *last != NONE);
-                }
-                if taken.is_some() {
-                    return taken;
-                }
+                forwarding.begin_flush();
+            } else {
+                forwarding.end();
+            }
+            if taken.is_some() {
+                return taken;
             }
         }
     }
@@ -170,17 +204,55 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
     /// At commit: the next entry downstream has not seen, in order of latest write; none when it has seen all.
     pub(crate) fn next_due(&mut self) -> Option<Taken<V, X>> {
         loop {
-            let head = self.forwarding.as_ref()?.order.head();
+            let forwarding = self.forwarding.as_mut()?;
+            if forwarding.flush.is_none() {
+                forwarding.begin_flush();
+            }
+            let taken = self.next_flushed();
+            // A flush that was left off half-way may have ended before what was written since.
+            if taken.is_some() || !self.forwarding.as_ref()?.has_due() {
+                return taken;
+            }
+        }
+    }
+
+    /// Whether entries are on their way downstream that `next_evicted` or `next_due` has yet to give.
+    pub(crate) const fn is_flushing(&self) -> bool {
+        match &self.forwarding {
+            Some(forwarding) => forwarding.flush.is_some(),
+            None => false,
+        }
+    }
+
+    /// The next entry of the flush that is under way; none when it is over.
+    fn next_flushed(&mut self) -> Option<Taken<V, X>> {
+        loop {
+            let forwarding = self.forwarding.as_mut()?;
+            let flush = forwarding.flush.as_mut()?;
+            let Some(until) = flush.until else { break };
+            let head = forwarding.order.head();
+            if head == until || head == NONE {
+                flush.until = None;
+            }
             if head == NONE {
-                self.forget_tombstones();
-                if let Some(forwarding) = &mut self.forwarding {
-                    forwarding.stop_flush();
-                }
-                return None;
+                break;
             }
-            if let Some(taken) = self.take_due(head) {
-                return Some(taken);
+            let taken = self.take_due(head);
+            if taken.is_some() {
+                return taken;
             }
+        }
+        self.forget_tombstones();
+        let forwarding = self.forwarding.as_mut()?;
+        forwarding.flush = None;
+        forwarding.end();
+        None
+    }
+
+    /// Makes room while a flush is under way: whatever leaves the cache is on its way downstream or has been seen there.
+    pub(crate) fn drop_flushed(&mut self) {
+        while self.forwarding.as_ref().is_some_and(|forwarding| forwarding.cache.is_over()) && self.recent.tail() != NONE {
+            self.evict_seen(self.recent.tail());
         }
     }
 
@@ -226,7 +298,6 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
         }
         let Some(value) = entry.value.as_ref() else { return Ok(()) };
         let timestamp = entry.timestamp;
-        let key_bytes = entry.key.as_slice().len();
         let measured = match &mut self.forwarding {
             Some(forwarding) if forwarding.cache.is_exact() => {
                 self.codec.write(value.get(), timestamp, &mut forwarding.measured)?;
@@ -235,16 +306,36 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
             _ => None,
         };
         let row_bytes = self.row_bytes(slot, measured);
-        self.set_cache_bytes(slot, entry_bytes(key_bytes, row_bytes, NO_CONTEXT));
-        self.trim(slot);
+        self.load_entry(slot, row_bytes);
         Ok(())
+    }
+
+    pub(super) const fn begin_read(&mut self) {
+        if let Some(forwarding) = &mut self.forwarding {
+            forwarding.loaded = false;
+        }
     }
 
     /// A row was read from disk into the cache.
     pub(super) fn cache_clean_row(&mut self, slot: u32, row_bytes: usize) {
-        let key_bytes = self.entries.at(slot).key.as_slice().len();
-        self.set_cache_bytes(slot, entry_bytes(key_bytes, row_bytes, NO_CONTEXT));
+        self.load_entry(slot, row_bytes);
+    }
+
+    fn load_entry(&mut self, slot: u32, row_bytes: usize) {
+        self.cache_entry(slot, row_bytes, NO_CONTEXT);
+        if let Some(forwarding) = &mut self.forwarding {
+            forwarding.loaded = true;
+        }
         self.trim(slot);
+    }
+
+    /// Counts an entry that was written or read.
+    fn cache_entry(&mut self, slot: u32, row_bytes: usize, context_bytes: usize) {
+        let key_bytes = self.entries.at(slot).key.as_slice().len();
+        self.set_cache_bytes(slot, entry_bytes(key_bytes, row_bytes, context_bytes));
+        if let Some(forwarding) = &mut self.forwarding {
+            forwarding.end();
+        }
     }
 
     /// Entries that downstream has seen leave the cache while it is over its size; the first that it has not is for
@@ -255,7 +346,15 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
             if eldest == NONE || eldest == keep || self.entries.at(eldest).is_due() {
                 return;
             }
-            self.leave_cache(eldest);
+            self.evict_seen(eldest);
+        }
+    }
+
+    /// Evicts an entry that has nothing to forward of its own.
+    fn evict_seen(&mut self, slot: u32) {
+        self.leave_cache(slot);
+        if let Some(forwarding) = &mut self.forwarding {
+            forwarding.end();
         }
     }
 
@@ -326,7 +425,7 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
             self.cancel_due(slot);
         }
         if let Some(forwarding) = &mut self.forwarding {
-            forwarding.stop_flush();
+            forwarding.reset();
         }
     }
 }

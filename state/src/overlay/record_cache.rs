@@ -15,7 +15,8 @@ pub struct RecordCache(Rc<Shared>);
 #[derive(Debug)]
 struct Shared {
     max_bytes: u64,
-    used: Cell<u64>,
+    /// Below zero only where Kafka Streams' sum is.
+    used: Cell<i64>,
     sizing: CacheSizing,
 }
 
@@ -57,7 +58,7 @@ impl RecordCache {
     /// Bytes counted now.
     #[must_use]
     pub fn used(&self) -> u64 {
-        self.0.used.get()
+        u64::try_from(self.0.used.get()).unwrap_or(0)
     }
 
     /// Whether something must leave.
@@ -66,12 +67,8 @@ impl RecordCache {
         self.used() > self.0.max_bytes
     }
 
-    pub(super) fn change(&self, before: u32, after: u32) {
-        self.0.used.set((self.used() + u64::from(after)).saturating_sub(u64::from(before)));
-    }
-
-    pub(super) fn release(&self, bytes: u64) {
-        self.0.used.set(self.used().saturating_sub(bytes));
+    pub(super) fn change(&self, by: i64) {
+        self.0.used.set(self.0.used.get() + by);
     }
 
     pub(super) fn is_exact(&self) -> bool {

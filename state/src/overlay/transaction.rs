@@ -126,6 +126,9 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
                 }
             }
         }
+        if let Some(forwarding) = &mut self.forwarding {
+            forwarding.reset();
+        }
         self.reuse(undone);
         self.footprint.settle();
     }

@@ -13,7 +13,7 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
             self.undo(slot, change);
         }
         if let Some(forwarding) = &mut self.forwarding {
-            forwarding.stop_flush();
+            forwarding.reset();
         }
     }
 

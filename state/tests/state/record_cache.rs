@@ -209,6 +209,30 @@ fn a_reverted_eviction_is_due_again() {
 }
 
 #[test]
+fn what_is_read_while_a_change_is_forwarded_makes_room_without_forwarding() {
+    let task = caching_task(150, &Log::default());
+    let mut store = task.store.borrow_mut();
+    for (key, origin) in [("a", 1), ("b", 2), ("c", 3)] {
+        store.put_cached(&key.to_owned(), Some("1".to_owned()), 1, Origin(origin)).unwrap();
+        task.savepoint.advance();
+    }
+    let first = store.next_evicted().unwrap().map(|due| due.key);
+    assert_eq!(first.as_deref(), Some("a"));
+    assert!(store.is_flushing() && task.cache.is_over(), "an entry counts until it is forwarded");
+    assert_eq!(store.get(&"none".to_owned()).unwrap(), None);
+    assert!(!store.has_loaded());
+    assert_eq!(store.get(&"a".to_owned()).unwrap().as_deref(), Some("1"));
+    assert!(store.has_loaded());
+    store.drop_flushed();
+    assert!(!task.cache.is_over());
+    assert_eq!(store.get(&"b".to_owned()).unwrap().as_deref(), Some("1"), "what was dropped is the newest all the same");
+    let seen = |key: &str, origin| (key.to_owned(), None, Some("1".to_owned()), origin);
+    assert_eq!(evicted(&mut store), [seen("b", 2), seen("c", 3)]);
+    assert!(!store.is_flushing());
+    assert_eq!(drained(&mut store), Vec::<Forwarded>::new());
+}
+
+#[test]
 fn estimated_sizes_follow_what_was_serialised() {
     let supplier = builder(RowFormat::Timestamped).with_caching(true);
     let cache = RecordCache::new(1 << 20, CacheSizing::Estimated);

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use straum_state::ValueAndTimestamp;
 
 use crate::dsl::grouped::repartitioned::SharedSource;
-use crate::dsl::kstream::repartition::NullKeys;
 use crate::dsl::options::nullable;
 use crate::serde::Change;
 use crate::dsl::ktable::materialized::{Materialization, TableStore};
@@ -80,7 +79,7 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
         builder.with_graph(|graph| graph.add_repartition(&name, None));
         let produced = Produced { key_serde: Arc::clone(&grouped.key_serde), value_serde: Arc::clone(&grouped.value_serde), partitioner: None };
         let consumed = Consumed { key_serde: nullable(grouped.key_serde), value_serde: nullable(grouped.value_serde), extractor: None };
-        let partitioned = stream.through::<K, V, _, _, _, _>(&name, NullKeys::LeaveOut, produced, consumed);
+        let partitioned = stream.through::<K, V, _, _, _, _>(&name, produced, consumed);
         source.set(&builder, partitioned.node);
         partitioned
     }

@@ -108,7 +108,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     {
         let (selector, joiner, store, rekeyed) = (Arc::new(selector), Arc::new(joiner), Arc::clone(&table.store), self.rekeyed);
         // Kafka Streams gives the inner join this name too.
-        self.then("KSTREAM-LEFTJOIN-", rekeyed, move |instance| {
+        let joined: KStream<K, VR> = self.then("KSTREAM-LEFTJOIN-", rekeyed, move |instance| {
             Ok(Rc::new(GlobalJoinNode {
                 name: instance.name(),
                 left,
@@ -119,7 +119,11 @@ impl<K: 'static, V: 'static> KStream<K, V> {
                 task: Rc::clone(&instance.task),
                 marker: PhantomData,
             }))
-        })
+        });
+        if left {
+            joined.builder.with_graph(|graph| graph.set_joins_null_keys(joined.node));
+        }
+        joined
     }
 }
 

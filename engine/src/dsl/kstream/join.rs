@@ -5,7 +5,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::dsl::builder::Passes;
-use crate::dsl::kstream::repartition::NullKeys;
 use crate::dsl::ktable::table::ValueGetter;
 use crate::dsl::options::nullable;
 use crate::dsl::{Consumed, Joined, KStream, KTable, Produced};
@@ -139,8 +138,7 @@ impl<K: 'static, V: 'static> KStream<Option<K>, Option<V>> {
             (true, Some((key_serde, value_serde))) => {
                 builder.with_graph(|graph| graph.add_repartition(&name, None));
                 let reading = Consumed { key_serde: nullable(Arc::clone(&key_serde)), value_serde: nullable(Arc::clone(&value_serde)), extractor: None };
-                let null_keys = if left { NullKeys::Keep } else { NullKeys::LeaveOut };
-                self.through::<K, V, _, _, _, _>(&name, null_keys, Produced { key_serde, value_serde, partitioner: None }, reading)
+                self.through::<K, V, _, _, _, _>(&name, Produced { key_serde, value_serde, partitioner: None }, reading)
             }
             (true, None) => {
                 builder.with_graph(|graph| {
@@ -164,6 +162,9 @@ impl<K: 'static, V: 'static> KStream<Option<K>, Option<V>> {
         });
         table.table.connect(&builder, node);
         builder.with_graph(|graph| {
+            if left {
+                graph.set_joins_null_keys(node);
+            }
             let sources = graph.sources_of(stream.node).union(&graph.sources_of(table.node)).copied().collect();
             graph.copartitions.push(sources);
         });

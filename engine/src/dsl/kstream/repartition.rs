@@ -19,9 +19,8 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// With a fixed number of partitions it decides for the topics it is joined with. The topic is made when the
     /// application starts, and purged of what was processed.
     ///
-    /// Records with a null key are left out.
-    ///
-    /// Kafka Streams from 3.7 on sends records with a null key to any partition instead.
+    /// Records with a null key are left out, unless an operator below is a left join, which takes them: they go to any
+    /// partition (KIP-962).
     ///
     /// ```
     /// # use straum::{dsl::*, serde::*, testing::*};
@@ -51,14 +50,13 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         self.builder.with_graph(|graph| graph.add_repartition(&name, partitions));
         let produced = Produced { key_serde: Arc::clone(&key_serde), value_serde: Arc::clone(&value_serde), partitioner };
         let consumed = Consumed { key_serde: K::serde(key_serde), value_serde: V::serde(value_serde), extractor: None };
-        self.through(&name, NullKeys::LeaveOut, produced, consumed)
+        self.through(&name, produced, consumed)
     }
 
     /// The three nodes of a repartition topic.
     pub(crate) fn through<KT, VT, K2, V2, MK, MV>(
         self,
         name: &Arc<str>,
-        null_keys: NullKeys,
         produced: Produced<KT, VT, K, V>,
         consumed: Consumed<K2, V2>,
     ) -> KStream<K2, V2>
@@ -77,7 +75,8 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         builder.with_graph(|graph| (0..3).for_each(|_| graph.burn_name()));
         let rekeyed = self.rekeyed;
         let filtered: Self = self.then_named(format!("{name}-repartition-filter").into(), rekeyed, move |instance| {
-            Ok(Rc::new(KeyedFilterNode::<K, V, KT, MK> { null_keys, downstream: instance.downstream::<K, V>()?, marker: PhantomData }))
+            let keeps_null_keys = instance.joins_null_keys_below();
+            Ok(Rc::new(KeyedFilterNode::<K, V, KT, MK> { keeps_null_keys, downstream: instance.downstream::<K, V>()?, marker: PhantomData }))
         });
         let topic = TopicRef::Repartition(Arc::clone(name));
         filtered.sink(format!("{name}-repartition-sink").into(), Topic::Fixed(topic.clone()), produced);
@@ -86,24 +85,16 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     }
 }
 
-/// What becomes of a record with a null key, which belongs to no partition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NullKeys {
-    /// No operator below looks at it.
-    LeaveOut,
-    /// A left join gives a result for it, on any partition.
-    Keep,
-}
-
-/// The filter before a repartition topic.
+/// The filter before a repartition topic: a record with a null key belongs to no partition.
 struct KeyedFilterNode<K, V, KT, MK> {
-    null_keys: NullKeys,
+    /// Some operator below takes them: they go to any partition.
+    keeps_null_keys: bool,
     downstream: Downstream<K, V>,
     marker: Passes<(KT, MK)>,
 }
 
 impl<K: Nullable<KT, MK>, V, KT, MK> Receiver<K, V> for KeyedFilterNode<K, V, KT, MK> {
     fn receive(&self, record: Record<K, V>) -> Result<(), Error> {
-        if self.null_keys == NullKeys::LeaveOut && record.key.as_option().is_none() { Ok(()) } else { self.downstream.forward(record) }
+        if self.keeps_null_keys || record.key.as_option().is_some() { self.downstream.forward(record) } else { Ok(()) }
     }
 }

@@ -1,6 +1,5 @@
 //! A stream as a table.
 
-use crate::dsl::kstream::repartition::NullKeys;
 use crate::dsl::ktable::materialized::Materialization;
 use crate::dsl::ktable::source::table_of;
 use crate::dsl::options::nullable;
@@ -51,7 +50,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
             builder.with_graph(|graph| graph.add_repartition(&name, None));
             let produced = Produced { key_serde: Arc::clone(&key_serde), value_serde: Arc::clone(&value_serde), partitioner: None };
             let reading = Consumed { key_serde: nullable(Arc::clone(&key_serde)), value_serde: nullable(Arc::clone(&value_serde)), extractor: None };
-            stream = stream.through::<KT, VT, _, _, _, _>(&name, NullKeys::LeaveOut, produced, reading);
+            stream = stream.through::<KT, VT, _, _, _, _>(&name, produced, reading);
         }
         materialized.value_serde.get_or_insert(value_serde);
         let materialization = if materialized.when_needed {

@@ -14,6 +14,11 @@ use crate::topology::{Instance, NodeId};
 
 /// The tables above, as a derived table asks them.
 pub(crate) trait Upstream<K, V>: Send + Sync {
+    /// Whether old values come from above even where the table has a store: a join sends its sides', joined, not its store's.
+    fn gives_old_values(&self) -> bool {
+        false
+    }
+
     fn send_old_values(&self, builder: &StreamsBuilder, force: bool) -> bool;
     fn connect(&self, builder: &StreamsBuilder, reader: NodeId);
     fn getter(&self, instance: &Instance<'_>) -> Result<Rc<dyn ValueGetter<K, V>>, Error>;
@@ -59,7 +64,8 @@ impl<K: 'static, V: Clone + 'static, U: Upstream<K, V>> Table<K, V> for DerivedT
         if let Some(materialization) = stored {
             materialization.set_send_old();
         }
-        if stored.is_some() || self.upstream.send_old_values(builder, force) {
+        let above = (stored.is_none() || self.upstream.gives_old_values()) && self.upstream.send_old_values(builder, force);
+        if stored.is_some() || above {
             self.slot.send_old.store(true, Ordering::Relaxed);
         }
         self.slot.sends_old()

@@ -317,6 +317,10 @@ struct JoinedTables<K, L, R, V> {
 }
 
 impl<K: 'static, L: 'static, R: 'static, V: 'static> Upstream<K, V> for JoinedTables<K, L, R, V> {
+    fn gives_old_values(&self) -> bool {
+        true
+    }
+
     fn send_old_values(&self, builder: &StreamsBuilder, _: bool) -> bool {
         // Joined tables are looked up, so they are stored already.
         self.left.send_old_values(builder, true);

@@ -1,7 +1,7 @@
 //! The store of a table: declared once, used by the node that fills it and by those that look it up.
 
 use std::cell::RefCell;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,7 +16,7 @@ use crate::processor::edge::Downstream;
 use crate::processor::store::Store;
 use crate::processor::task_context::TaskContext;
 use crate::serde::Change;
-use crate::topology::{Instance, NodeId};
+use crate::topology::{CacheOf, Instance, NodeId};
 
 /// The store of a table, made when it is certain that there is one.
 pub(crate) struct Materialization<K, V> {
@@ -105,7 +105,7 @@ impl<K: 'static, V: Clone + 'static> Materialization<K, V> {
             task: Rc::clone(&instance.task),
         });
         if caching {
-            instance.add_cache(Rc::clone(&table) as Rc<dyn FlushCache>);
+            instance.add_cache(&self.materialized.name, Rc::clone(&table) as Rc<dyn FlushCache>);
         }
         Ok(table)
     }
@@ -133,17 +133,24 @@ impl<K: 'static, V: Clone + 'static> Table<K, V> for Materialization<K, V> {
     }
 
     fn getter(&self, instance: &Instance<'_>) -> Result<Rc<dyn ValueGetter<K, V>>, Error> {
-        Ok(Rc::new(StoreGetter { store: instance.key_value::<K, V>(&self.materialized.name)? }))
+        let name = &self.materialized.name;
+        Ok(Rc::new(StoreGetter { store: instance.key_value::<K, V>(name)?, cache: instance.cache_of(name) }))
     }
 }
 
 struct StoreGetter<K, V> {
     store: Rc<RefCell<Store<K, V>>>,
+    cache: CacheOf,
 }
 
 impl<K: 'static, V: Clone + 'static> ValueGetter<K, V> for StoreGetter<K, V> {
     fn get(&self, key: &K) -> Result<Option<ValueAndTimestamp<V>>, Error> {
-        Ok(self.store.borrow_mut().get_with_timestamp(key)?)
+        let found = self.store.borrow_mut().get_with_timestamp(key)?;
+        let loaded = self.store.borrow().has_loaded();
+        if let Some(cache) = self.cache.get().and_then(Weak::upgrade).filter(|_| loaded) {
+            cache.evict()?;
+        }
+        Ok(found)
     }
 }
 
@@ -171,10 +178,12 @@ impl<K: 'static, V: Clone + 'static> TableStore<K, V> {
     }
 
     pub(crate) fn get(&self, key: &K) -> Result<Option<ValueAndTimestamp<V>>, Error> {
-        match &self.store {
-            Some(store) => Ok(store.borrow_mut().get_with_timestamp(key)?),
-            None => Ok(None),
+        let Some(store) = &self.store else { return Ok(None) };
+        let found = store.borrow_mut().get_with_timestamp(key)?;
+        if self.caching && store.borrow().has_loaded() {
+            self.evict()?;
         }
+        Ok(found)
     }
 
     /// Stores the new value and sends the change on; the old value only where it was asked for.
@@ -192,10 +201,7 @@ impl<K: 'static, V: Clone + 'static> TableStore<K, V> {
             Some(store) if self.caching => {
                 let context = CachedContext::new(record.headers, self.task.source.get(), self.task.source_topic_bytes());
                 store.borrow_mut().put_cached(&record.key, record.value.new, stored_at, context)?;
-                loop {
-                    let Some(evicted) = store.borrow_mut().next_evicted()? else { return Ok(()) };
-                    self.forward_cached(evicted)?;
-                }
+                self.evict()
             }
             Some(store) if self.downstream.is_empty() => Ok(store.borrow_mut().put(&record.key, record.value.new, stored_at)?),
             Some(store) => {
@@ -229,5 +235,17 @@ impl<K: 'static, V: Clone + 'static> FlushCache for TableStore<K, V> {
         let Some(update) = store.borrow_mut().drain_unforwarded()? else { return Ok(false) };
         self.forward_cached(update)?;
         Ok(true)
+    }
+
+    fn evict(&self) -> Result<(), Error> {
+        let Some(store) = &self.store else { return Ok(()) };
+        if store.borrow().is_flushing() {
+            store.borrow_mut().drop_flushed();
+            return Ok(());
+        }
+        loop {
+            let Some(evicted) = store.borrow_mut().next_evicted()? else { return Ok(()) };
+            self.forward_cached(evicted)?;
+        }
     }
 }
