@@ -6,7 +6,7 @@ use std::sync::Arc;
 use straum::dsl::{Consumed, Materialized, Produced, StreamsBuilder};
 use straum::log::{Log, TopicPartition};
 use straum::processor::{FixedKeyProcessor, FixedKeyProcessorContext, KeyValueStoreBuilder, Processor, ProcessorContext, Record, StoreHandle};
-use straum::serde::{I64, SerdeExt, Utf8};
+use straum::serde::{I64, Utf8};
 use straum::testing::{DriverBuilder, TopologyTestDriver};
 use straum::{BoxError, Topology};
 
@@ -102,7 +102,7 @@ fn what_was_deleted_from_the_topic_while_away_rebuilds_the_store() {
 fn rows_in_memory_are_read_again_after_a_restart() {
     let builder = StreamsBuilder::new();
     drop(builder.global_table("given", Consumed::with(Utf8, I64), Materialized::named(RULES).in_memory()));
-    builder.stream("asked", Consumed::with(Utf8, I64)).to("out", Produced::with(Utf8, I64.nullable()));
+    builder.stream("asked", Consumed::with(Utf8, I64)).to("out", Produced::with(Utf8, I64));
     let folder = tempfile::tempdir().unwrap();
     let mut driver = TopologyTestDriver::builder(&builder.build().unwrap()).state_folder(folder.path()).start().unwrap();
     driver.input("given", Utf8, I64).pipe_values(&mut driver, [("a", 1), ("b", 2)]).unwrap();

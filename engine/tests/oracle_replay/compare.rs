@@ -9,7 +9,7 @@ use super::replay::by_key;
 
 /// What is held to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
+pub(crate) enum Order {
     /// Every topic's records in their order.
     Exact,
     /// Every key's records in their order: several partitions have no other.
@@ -19,7 +19,7 @@ pub enum Order {
 }
 
 /// The differences from the fixture, one a line; none when all is equal.
-pub fn differences(fixture: &Fixture, got: &Outcome, order: Order) -> Vec<String> {
+pub(crate) fn differences(fixture: &Fixture, got: &Outcome, order: Order) -> Vec<String> {
     let mut lines = Vec::new();
     for topic in fixture.outcome.topics.keys() {
         compare_topic(fixture, topic, &fixture.outcome, got, order, &mut lines);
@@ -32,7 +32,7 @@ pub fn differences(fixture: &Fixture, got: &Outcome, order: Order) -> Vec<String
 
 /// The differences, on several partitions and threads, from what is promised; and how many topics and stores are held to each
 /// promise. `same_partitions` is what one thread gives on as many partitions.
-pub fn promised_differences(fixture: &Fixture, got: &Outcome, same_partitions: &Outcome) -> (Vec<String>, BTreeMap<Promise, usize>) {
+pub(crate) fn promised_differences(fixture: &Fixture, got: &Outcome, same_partitions: &Outcome) -> (Vec<String>, BTreeMap<Promise, usize>) {
     let promises = Promises::of(fixture);
     let (mut lines, mut held) = (Vec::new(), BTreeMap::new());
     let mut count = |promise| *held.entry(promise).or_default() += 1;
@@ -122,7 +122,7 @@ fn settled(rows: &[Row]) -> Vec<Row> {
 }
 
 /// The differences in what is there at the end: the stores, and the last value of each key of an output.
-pub fn settled_differences(fixture: &Fixture, got: &Outcome) -> Vec<String> {
+pub(crate) fn settled_differences(fixture: &Fixture, got: &Outcome) -> Vec<String> {
     let mut lines = Vec::new();
     for topic in fixture.outcome.topics.keys().filter(|topic| fixture.kinds[*topic] == "output") {
         let last = |outcome: &Outcome| -> BTreeMap<Text, Text> {

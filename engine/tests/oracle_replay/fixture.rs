@@ -8,33 +8,33 @@ use std::path::{Path, PathBuf};
 use flate2::read::GzDecoder;
 use serde_json::Value;
 
-pub type Text = Option<String>;
-pub type HeaderTexts = Vec<(String, Text)>;
+pub(crate) type Text = Option<String>;
+pub(crate) type HeaderTexts = Vec<(String, Text)>;
 
 /// One topology with its inputs and outcome.
 #[derive(Clone)]
-pub struct Fixture {
-    pub name: String,
-    pub topology: Vec<Value>,
-    pub describe: String,
-    pub application_id: String,
-    pub cache_bytes: usize,
-    pub punctuates: bool,
-    pub steps: Vec<Step>,
-    pub values: BTreeMap<String, Values>,
-    pub kinds: BTreeMap<String, String>,
-    pub outcome: Outcome,
+pub(crate) struct Fixture {
+    pub(crate) name: String,
+    pub(crate) topology: Vec<Value>,
+    pub(crate) describe: String,
+    pub(crate) application_id: String,
+    pub(crate) cache_bytes: usize,
+    pub(crate) punctuates: bool,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) values: BTreeMap<String, Values>,
+    pub(crate) kinds: BTreeMap<String, String>,
+    pub(crate) outcome: Outcome,
 }
 
 #[derive(Clone)]
-pub enum Step {
+pub(crate) enum Step {
     Send { topic: String, key: Text, value: Text, timestamp: i64, headers: HeaderTexts },
     Advance(u64),
 }
 
 /// How the values of a topic are written in the fixture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Values {
+pub(crate) enum Values {
     Text,
     Number,
     Hex,
@@ -42,42 +42,42 @@ pub enum Values {
 
 /// What a run gave.
 #[derive(Clone, Default)]
-pub struct Outcome {
-    pub topics: BTreeMap<String, Vec<Row>>,
-    pub stores: BTreeMap<String, Vec<Entry>>,
+pub(crate) struct Outcome {
+    pub(crate) topics: BTreeMap<String, Vec<Row>>,
+    pub(crate) stores: BTreeMap<String, Vec<Entry>>,
 }
 
 /// A record of a topic, and the step that caused it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Row {
-    pub step: i64,
-    pub key: Text,
-    pub value: Text,
-    pub timestamp: i64,
-    pub headers: HeaderTexts,
+pub(crate) struct Row {
+    pub(crate) step: i64,
+    pub(crate) key: Text,
+    pub(crate) value: Text,
+    pub(crate) timestamp: i64,
+    pub(crate) headers: HeaderTexts,
 }
 
 /// A row of a store; without a timestamp when the store is plain.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Entry {
-    pub key: String,
-    pub value: String,
-    pub timestamp: Option<i64>,
+pub(crate) struct Entry {
+    pub(crate) key: String,
+    pub(crate) value: String,
+    pub(crate) timestamp: Option<i64>,
 }
 
 /// All fixtures of a file below `tests/fixtures`.
-pub fn read(file: &Path) -> Vec<Fixture> {
+pub(crate) fn read(file: &Path) -> Vec<Fixture> {
     let lines = BufReader::new(GzDecoder::new(File::open(file).unwrap())).lines();
     lines.map(|line| parse(&serde_json::from_str(&line.unwrap()).unwrap())).collect()
 }
 
 /// The folder of the fixtures.
-pub fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
 }
 
 /// The fixtures of every operator, file by file.
-pub fn operators() -> Vec<Fixture> {
+pub(crate) fn operators() -> Vec<Fixture> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder().join("operators")).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files.iter().flat_map(|file| read(file)).collect()
@@ -137,7 +137,7 @@ fn values(json: &Value) -> Values {
 }
 
 /// A text or null.
-pub fn text(json: &Value) -> Text {
+pub(crate) fn text(json: &Value) -> Text {
     json.as_str().map(str::to_owned)
 }
 

@@ -7,21 +7,21 @@ use serde_json::Value;
 use super::fixture::{Text, text};
 
 type Shared<F> = Arc<F>;
-pub type Predicate = Shared<dyn Fn(Option<&str>, Option<&str>) -> bool + Send + Sync>;
+pub(crate) type Predicate = Shared<dyn Fn(Option<&str>, Option<&str>) -> bool + Send + Sync>;
 /// Of a key and a value, an aggregate and a value, or a left and a right value.
-pub type Pairing = Shared<dyn Fn(Option<&str>, Option<&str>) -> Text + Send + Sync>;
-pub type Timestamps = Shared<dyn Fn(Option<&str>, i64) -> i64 + Send + Sync>;
+pub(crate) type Pairing = Shared<dyn Fn(Option<&str>, Option<&str>) -> Text + Send + Sync>;
+pub(crate) type Timestamps = Shared<dyn Fn(Option<&str>, i64) -> i64 + Send + Sync>;
 
 /// The sum of the UTF-8 bytes; 0 for null.
-pub fn hash(x: Option<&str>) -> u64 {
+pub(crate) fn hash(x: Option<&str>) -> u64 {
     x.unwrap_or_default().bytes().map(u64::from).sum()
 }
 
-pub fn spell(x: Option<&str>) -> &str {
+pub(crate) fn spell(x: Option<&str>) -> &str {
     x.unwrap_or("null")
 }
 
-pub fn number(x: Option<&str>) -> i64 {
+pub(crate) fn number(x: Option<&str>) -> i64 {
     let Some(x) = x else { return 0 };
     let digits = x.strip_prefix('-').unwrap_or(x);
     if (1..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -51,7 +51,7 @@ fn name(json: &Value) -> &str {
     json["fn"].as_str().unwrap_or_else(|| panic!("{json}, expected a function"))
 }
 
-pub fn predicate(json: &Value) -> Predicate {
+pub(crate) fn predicate(json: &Value) -> Predicate {
     let by_key = by_key(json);
     match name(json) {
         "hash_mod" => {
@@ -64,7 +64,7 @@ pub fn predicate(json: &Value) -> Predicate {
     }
 }
 
-pub fn mapper(json: &Value) -> Pairing {
+pub(crate) fn mapper(json: &Value) -> Pairing {
     let x = text(&json["x"]).unwrap_or_default();
     match name(json) {
         "identity" => Arc::new(|_, value| value.map(str::to_owned)),
@@ -84,7 +84,7 @@ pub fn mapper(json: &Value) -> Pairing {
     }
 }
 
-pub fn selector(json: &Value) -> Pairing {
+pub(crate) fn selector(json: &Value) -> Pairing {
     let by_key = by_key(json);
     match name(json) {
         "keep" => Arc::new(|key, _| key.map(str::to_owned)),
@@ -103,13 +103,13 @@ pub fn selector(json: &Value) -> Pairing {
 }
 
 /// The values of the flat mapper `repeat`.
-pub fn repeat(json: &Value) -> impl Fn(Option<&str>) -> Vec<Text> + Clone + Send + Sync + 'static {
+pub(crate) fn repeat(json: &Value) -> impl Fn(Option<&str>) -> Vec<Text> + Clone + Send + Sync + 'static {
     assert_eq!(name(json), "repeat");
     let n = count(json, "n");
     move |value| (0..(hash(value) + 1) % n).map(|i| value.map(|value| format!("{value}/{i}"))).collect()
 }
 
-pub fn aggregator(json: &Value) -> Pairing {
+pub(crate) fn aggregator(json: &Value) -> Pairing {
     match name(json) {
         "concat" => {
             let n: usize = count(json, "n").try_into().unwrap();
@@ -133,7 +133,7 @@ pub fn aggregator(json: &Value) -> Pairing {
     }
 }
 
-pub fn joiner(json: &Value) -> Pairing {
+pub(crate) fn joiner(json: &Value) -> Pairing {
     match name(json) {
         "pair" => {
             let n = json["n"].as_u64();
@@ -152,17 +152,17 @@ pub fn joiner(json: &Value) -> Pairing {
     }
 }
 
-pub fn timestamps(json: &Value) -> Timestamps {
+pub(crate) fn timestamps(json: &Value) -> Timestamps {
     assert_eq!(name(json), "from_value");
     let (step, drop) = (i64::try_from(count(json, "step")).unwrap(), count(json, "drop"));
     Arc::new(move |value, own| match value {
         None => own,
-        value if hash(value) % drop == 0 => -1,
+        value if hash(value).is_multiple_of(drop) => -1,
         value => (own + (i64::try_from(hash(value) % 7).unwrap() - 3) * step).max(0),
     })
 }
 
-pub fn topics(json: &Value) -> impl Fn(Option<&str>, Option<&str>) -> String + Send + Sync + 'static {
+pub(crate) fn topics(json: &Value) -> impl Fn(Option<&str>, Option<&str>) -> String + Send + Sync + 'static {
     assert_eq!(name(json), "by_hash");
     let (by_key, topics) = (by_key(json), extracted_topics(json));
     move |key, value| {
@@ -172,6 +172,6 @@ pub fn topics(json: &Value) -> impl Fn(Option<&str>, Option<&str>) -> String + S
 }
 
 /// The topics an extractor may name.
-pub fn extracted_topics(json: &Value) -> Vec<String> {
+pub(crate) fn extracted_topics(json: &Value) -> Vec<String> {
     json["topics"].as_array().into_iter().flatten().filter_map(text).collect()
 }

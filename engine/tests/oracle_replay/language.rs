@@ -36,7 +36,7 @@ struct Building {
 }
 
 /// The topology of a description.
-pub fn topology(description: &[Value]) -> Topology {
+pub(crate) fn topology(description: &[Value]) -> Topology {
     let mut building = Building { builder: StreamsBuilder::new(), handles: HashMap::new() };
     for node in description {
         let made = building.declare(node);

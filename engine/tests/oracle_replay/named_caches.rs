@@ -14,7 +14,7 @@ use super::fixture::{Fixture, HeaderTexts, Row, Step, Text};
 use super::functions::joiner;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Faults {
+pub(crate) enum Faults {
     Kept,
     Repaired,
 }
@@ -85,7 +85,7 @@ struct Model {
 }
 
 /// What a join of two tables gives, none of it committed before the end.
-pub fn join_of_tables(fixture: &Fixture, faults: Faults) -> Vec<Row> {
+pub(crate) fn join_of_tables(fixture: &Fixture, faults: Faults) -> Vec<Row> {
     let join = fixture.topology.iter().find(|node| node["op"].as_str().unwrap().ends_with("join")).unwrap();
     let joiner = joiner(&join["joiner"]);
     let left = fixture.topology.iter().find(|node| node["id"] == join["from"]).unwrap()["topic"].as_str().unwrap();

@@ -11,12 +11,12 @@ use super::fixture::Text;
 use super::functions::{number, spell};
 
 /// `process`: counts per key, marks each record with its number, sometimes forwards twice, and reports.
-pub struct Tally {
-    pub handle: StoreHandle<String, String>,
-    pub stream_every: Option<u64>,
-    pub wall_every: Option<u64>,
-    pub store: Option<KeyValue<String, String>>,
-    pub by_stream_time: Option<Punctuation>,
+pub(crate) struct Tally {
+    pub(crate) handle: StoreHandle<String, String>,
+    pub(crate) stream_every: Option<u64>,
+    pub(crate) wall_every: Option<u64>,
+    pub(crate) store: Option<KeyValue<String, String>>,
+    pub(crate) by_stream_time: Option<Punctuation>,
 }
 
 impl Tally {
@@ -80,9 +80,9 @@ impl Processor<Text, Text, Text, Text> for Tally {
 }
 
 /// `process_values`: numbers the values of each key.
-pub struct Numbering {
-    pub handle: StoreHandle<String, String>,
-    pub store: Option<KeyValue<String, String>>,
+pub(crate) struct Numbering {
+    pub(crate) handle: StoreHandle<String, String>,
+    pub(crate) store: Option<KeyValue<String, String>>,
 }
 
 impl FixedKeyProcessor<Text, Text, Text> for Numbering {

@@ -24,7 +24,7 @@ use super::functions::extracted_topics;
 
 /// What is promised of a topic or a store, the most first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Promise {
+pub(crate) enum Promise {
     /// The records of each key, in their order.
     Order,
     /// The records of each key; in any order those that one input record causes.
@@ -96,7 +96,7 @@ impl Flow {
 }
 
 /// What is promised of every topic and store that the description names.
-pub struct Promises {
+pub(crate) struct Promises {
     application_id: String,
     flows: BTreeMap<String, Flow>,
     topics: BTreeMap<String, Promise>,
@@ -104,7 +104,7 @@ pub struct Promises {
 }
 
 impl Promises {
-    pub fn of(fixture: &Fixture) -> Self {
+    pub(crate) fn of(fixture: &Fixture) -> Self {
         let mut promises =
             Self { application_id: fixture.application_id.clone(), flows: BTreeMap::new(), topics: BTreeMap::new(), stores: BTreeMap::new() };
         for node in &fixture.topology {
@@ -121,12 +121,12 @@ impl Promises {
     }
 
     /// A store that the description does not name is a source table's.
-    pub fn store(&self, name: &str) -> Promise {
+    pub(crate) fn store(&self, name: &str) -> Promise {
         self.stores.get(name).copied().unwrap_or(Promise::Order)
     }
 
     /// As for stores.
-    pub fn topic(&self, name: &str) -> Promise {
+    pub(crate) fn topic(&self, name: &str) -> Promise {
         self.topics.get(name).copied().unwrap_or(Promise::Order)
     }
 

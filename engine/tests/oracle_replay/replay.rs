@@ -14,24 +14,24 @@ use super::functions::extracted_topics;
 
 /// How a fixture is replayed.
 #[derive(Clone, Copy, Debug)]
-pub struct How {
-    pub threads: usize,
-    pub partitions: u32,
+pub(crate) struct How {
+    pub(crate) threads: usize,
+    pub(crate) partitions: u32,
     /// Everything in memory is gone after every record, and its work, not committed yet, is done again.
-    pub crashes: bool,
+    pub(crate) crashes: bool,
     /// Each step is worked off and committed before the next; otherwise there is one commit at the end.
-    pub commits: bool,
+    pub(crate) commits: bool,
 }
 
 impl How {
     /// As TopologyTestDriver does it.
-    pub const SIMPLE: Self = Self { threads: 1, partitions: 1, crashes: false, commits: true };
+    pub(crate) const SIMPLE: Self = Self { threads: 1, partitions: 1, crashes: false, commits: true };
 }
 
 type Outputs = BTreeMap<String, TestOutput<Option<Bytes>, Option<Bytes>>>;
 
 /// What our engine makes of a fixture's steps.
-pub fn replay(fixture: &Fixture, topology: &Topology, how: How) -> Outcome {
+pub(crate) fn replay(fixture: &Fixture, topology: &Topology, how: How) -> Outcome {
     let application_id = fixture.application_id.clone();
     let mut builder = TopologyTestDriver::builder(topology).threads(how.threads).partitions(how.partitions).configure(|config| {
         config.application_id = application_id.into();
@@ -126,7 +126,7 @@ fn rows(driver: &mut TopologyTestDriver, name: &str, plain: bool) -> Vec<Entry> 
 }
 
 /// The records a key received, by key. Those of the null key are on any partition: within a step they have no order.
-pub fn by_key(rows: &[Row]) -> BTreeMap<Text, Vec<Row>> {
+pub(crate) fn by_key(rows: &[Row]) -> BTreeMap<Text, Vec<Row>> {
     let mut keys: BTreeMap<Text, Vec<Row>> = BTreeMap::new();
     for row in rows {
         keys.entry(row.key.clone()).or_default().push(row.clone());

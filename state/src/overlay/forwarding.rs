@@ -176,10 +176,10 @@ impl<V: Clone + 'static, X: Clone + 'static> Overlay<V, X> {
     /// The next entry that the cache's size forces downstream to see; none when it fits.
     pub(crate) fn next_evicted(&mut self) -> Option<Taken<V, X>> {
         loop {
-            if self.is_flushing() {
-                if let Some(taken) = self.next_flushed() {
-                    return Some(taken);
-                }
+            if self.is_flushing()
+                && let Some(taken) = self.next_flushed()
+            {
+                return Some(taken);
             }
             let forwarding = self.forwarding.as_ref()?;
             let eldest = self.recent.tail();
