@@ -65,6 +65,8 @@ pub(crate) struct StreamThread {
     broken: bool,
     /// Recoveries since the last commit.
     failures: u32,
+    /// What the last of them were for.
+    trouble: Option<String>,
     recoveries: u64,
 }
 
@@ -125,6 +127,7 @@ impl StreamThread {
             commits: 0,
             broken: false,
             failures: 0,
+            trouble: None,
             recoveries: 0,
         };
         thread.open_tasks()?;
@@ -387,6 +390,7 @@ impl StreamThread {
         self.wrote = false;
         self.suspended.retain(|id, _| !self.tasks.contains_key(id));
         self.failures = 0;
+        self.trouble = None;
         self.commits += 1;
         Ok(true)
     }
@@ -405,9 +409,14 @@ impl StreamThread {
         self.tasks.clear();
         let open = self.transaction.take().is_some();
         self.failures += 1;
+        self.trouble = Some(error.to_string());
         self.recoveries += 1;
         self.broken = true;
         let (kind, task, log_kind) = (error.kind(), error.task(), error.log_kind());
+        if log_kind == Some(LogErrorKind::Corrupt) {
+            // Reading it again gives the same.
+            return Err(error);
+        }
         if let Some(task) = task
             && matches!(kind, ErrorKind::Processing | ErrorKind::Production | ErrorKind::State)
         {
@@ -439,6 +448,11 @@ impl StreamThread {
     /// True after a failure that no commit has followed.
     pub(crate) const fn has_failed(&self) -> bool {
         self.failures > 0
+    }
+
+    /// Why it started again from what is committed, until a commit follows.
+    pub(crate) fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
     }
 
     /// How long to wait before the next round, after failures in a row.

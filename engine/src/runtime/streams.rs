@@ -127,6 +127,7 @@ struct ThreadReport {
     idle: bool,
     commits: u64,
     rounds: u64,
+    trouble: Option<String>,
     tasks: Vec<TaskReport>,
 }
 
@@ -319,6 +320,13 @@ impl Streams {
         lock(&self.shared.restored).clone()
     }
 
+    /// What keeps threads from committing: after each of these a thread rolled back and started again from what is
+    /// committed, and no commit has followed. A full disk or a log that is away is here, by name, until it is mended.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<String> {
+        lock(&self.shared.threads).values().filter_map(|thread| thread.trouble.clone()).collect()
+    }
+
     /// The errors that ended threads.
     #[must_use]
     pub fn errors(&self) -> Vec<String> {
@@ -471,7 +479,8 @@ impl Shared {
         let tasks = thread.report();
         let mut threads = lock(&self.threads);
         let report = threads.entry(index).or_default();
-        *report = ThreadReport { running: true, ended: false, idle, commits: thread.commits(), rounds: report.rounds + 1, tasks };
+        let trouble = thread.trouble().map(str::to_owned);
+        *report = ThreadReport { running: true, ended: false, idle, commits: thread.commits(), rounds: report.rounds + 1, trouble, tasks };
         let all = threads.values().all(|thread| thread.running);
         drop(threads);
         if all && *lock(&self.state) == State::Rebalancing {
