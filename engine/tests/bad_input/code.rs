@@ -37,8 +37,7 @@ fn after_continue_there_is_no_trace_of_half_a_record() {
 
 #[test]
 fn fail_pauses_the_task_alone_and_says_why() {
-    let mut handlers = ExceptionHandlers::default();
-    handlers.processing = Arc::new(|_| Decision::Fail);
+    let handlers = ExceptionHandlers { processing: Arc::new(|_| Decision::Fail), ..Default::default() };
     let mut driver = TopologyTestDriver::builder(&orders()).handlers(handlers).partitions(2).start().unwrap();
     let order = br#"{"customer":"c","amount":1}"#;
     let orders: Arc<str> = "orders".into();
@@ -148,8 +147,7 @@ fn a_panic_names_the_node_it_was_in() {
 
 #[test]
 fn a_panic_in_a_punctuation_names_its_node() {
-    let mut handlers = ExceptionHandlers::default();
-    handlers.processing = Arc::new(|_| Decision::Fail);
+    let handlers = ExceptionHandlers { processing: Arc::new(|_| Decision::Fail), ..Default::default() };
     let mut driver = TopologyTestDriver::builder(&forked()).handlers(handlers).start().unwrap();
     driver.advance_wall_clock(Duration::from_secs(1)).unwrap();
     assert_eq!(driver.failing().count(), 0);

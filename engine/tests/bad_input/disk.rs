@@ -9,7 +9,7 @@ use straum::dsl::{Consumed, Grouped, Materialized, Produced, StreamsBuilder};
 use straum::log::embedded::fault::FaultyStorage;
 use straum::log::embedded::{EmbeddedLog, EmbeddedOptions};
 use straum::log::{
-    ConsumerOptions, HeaderView, Isolation, Log, LogErrorKind, OutputBatch, ProducerOptions, StartOffset, TopicPartition, TopicSpec,
+    ConsumerOptions, HeaderView, Isolation, Log, LogErrorKind, OutputBatch, ProducerOptions, RecordBatch, StartOffset, TopicPartition, TopicSpec,
 };
 use straum::runtime::{State, Streams, StreamsConfig, StreamsOptions};
 use straum::serde::{I64, Utf8};
@@ -110,7 +110,7 @@ fn counted(streams: &Streams, log: &EmbeddedLog, sent: i64) {
         if batches.is_empty() {
             break;
         }
-        for record in batches.iter().flat_map(|batch| batch.iter()) {
+        for record in batches.iter().flat_map(RecordBatch::iter) {
             outputs.entry(record.key.unwrap().to_vec()).or_default().push(i64::from_be_bytes(record.value.unwrap().try_into().unwrap()));
         }
     }

@@ -1,5 +1,5 @@
 //! Bad input, bad code, bad wiring and a bad disk: each gets a clear error, nothing is lost, nothing else stops.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::shadow_unrelated)]
 
 mod code;
 mod disk;

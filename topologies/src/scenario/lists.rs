@@ -15,8 +15,7 @@ use super::matching::contains;
 pub fn check(answer: &Value, expected: &ExpectedList) -> Result<(), String> {
     let at = &expected.at;
     let list = answer.pointer(at).and_then(Value::as_array).ok_or_else(|| format!("no list at {at} in the answer"))?;
-    let having = |element: &&Value| expected.having.as_ref().is_none_or(|having| contains(element, having));
-    let elements: Vec<&Value> = list.iter().filter(having).collect();
+    let elements: Vec<&Value> = list.iter().filter(|element| expected.having.as_ref().is_none_or(|having| contains(element, having))).collect();
     let with = expected.having.as_ref().map(|having| format!(" with {having}")).unwrap_or_default();
     if let Some(rows) = expected.rows.filter(|rows| *rows != elements.len()) {
         return Err(format!("{} elements at {at}{with}, expected {rows}", elements.len()));
@@ -33,17 +32,17 @@ pub fn check(answer: &Value, expected: &ExpectedList) -> Result<(), String> {
     }
 }
 
-fn spans(elements: &[&Value], span: &Span) -> Result<(), String> {
+fn spans(elements: &[&Value], expected: &Span) -> Result<(), String> {
     let days = elements.iter().map(|element| {
         let date = |field: &str| element.get(field).and_then(Value::as_str).and_then(|text| text.parse::<Date>().ok());
-        let (from, to) = date(&span.from).zip(date(&span.to)).ok_or_else(|| format!("an element without the dates {} and {}", span.from, span.to))?;
+        let (from, to) = date(&expected.from).zip(date(&expected.to)).ok_or_else(|| format!("an element without the dates {} and {}", expected.from, expected.to))?;
         from.until(to).map(|days| days.get_days() + 1).map_err(|error| error.to_string())
     });
     let days = days.collect::<Result<Vec<i32>, String>>()?;
     let (shortest, longest) = (days.iter().min().copied(), days.iter().max().copied());
-    if (shortest, longest) != (Some(span.shortest), Some(span.longest)) {
-        let shown = |days: Option<i32>| days.map_or_else(|| "none".to_owned(), |days| days.to_string());
-        return Err(format!("spans of {} to {} days, expected {} to {}", shown(shortest), shown(longest), span.shortest, span.longest));
+    if (shortest, longest) != (Some(expected.shortest), Some(expected.longest)) {
+        let shown = |span: Option<i32>| span.map_or_else(|| "none".to_owned(), |span| span.to_string());
+        return Err(format!("spans of {} to {} days, expected {} to {}", shown(shortest), shown(longest), expected.shortest, expected.longest));
     }
     Ok(())
 }
