@@ -41,11 +41,12 @@ struct Shared {
 }
 
 impl MemoryBudget {
-    /// A budget of `bytes`: 30 % to RocksDB's blocks, 25 % to its write buffers, at most 25 % to overlays; the rest is
-    /// for queues and clients.
+    /// A budget of `bytes`: 25 % to RocksDB's blocks, 25 % to its write buffers, at most 20 % to overlays; the rest is
+    /// for queues and clients, and for what nobody can count: each open database's own tables, places that overlays have
+    /// vacated, and what the allocator holds back.
     #[must_use]
     pub fn new(bytes: u64) -> Self {
-        let block_cache_bytes = usize::try_from(bytes / 10 * 3).unwrap_or(usize::MAX);
+        let block_cache_bytes = usize::try_from(bytes / 4).unwrap_or(usize::MAX);
         let write_buffer_bytes = bytes / 4;
         // The manager only counts, and stands by for a burst: when it acts, it flushes whichever task is written at
         // that moment, however little that one holds. The scheduler acts long before.
@@ -107,7 +108,7 @@ impl MemoryBudget {
 
     /// Whether the overlays hold more than their share, so that read caches should shrink.
     pub(crate) fn overlays_over(&self) -> bool {
-        self.used(MemoryPart::Overlays) > self.0.limit / 4
+        self.used(MemoryPart::Overlays) > self.0.limit / 5
     }
 
     pub(crate) fn block_cache(&self) -> &Cache {

@@ -5,6 +5,7 @@
 
 mod count;
 mod datadeling;
+mod datadeling_settings;
 mod personal;
 mod service;
 mod store;
@@ -132,6 +133,7 @@ pub fn find(name: &str) -> Result<Box<dyn TopologyDefinition>, BoxError> {
 /// Refuses settings that a topology does not have.
 pub(crate) fn only(settings: &Settings, known: &[&str]) -> Result<(), BoxError> {
     match settings.keys().find(|name| !known.contains(&name.as_str())) {
+        Some(name) if known.is_empty() => Err(format!("no setting {name:?}, expected none: this topology has no settings").into()),
         Some(name) => Err(format!("no setting {name:?}, expected one of [{}]", known.join(", ")).into()),
         None => Ok(()),
     }

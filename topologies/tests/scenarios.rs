@@ -3,7 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use straum_topologies::scenario::{Failure, Scenario, check, crash};
+use serde_json::json;
+use straum_topologies::scenario::{Failure, Scenario, check, crash, lists};
 
 fn files() -> Vec<PathBuf> {
     let mut files = Vec::new();
@@ -76,6 +77,9 @@ fn a_wrong_expectation_fails_and_says_why() {
         ("expect: { topic: counts, records: [ { key: foss, headers: { h: v } } ] }", &["-    \"h\": \"v\""]),
         ("expect: { topic: count, records: [] }", &["no topic \"count\"", "counts"]),
         ("expect_count: { topic: counts, records: 2 }", &["1 records in counts, expected 2", "foss"]),
+        ("expect_count: { topic: counts, value: 2, records: 1 }", &["0 records in counts, expected 1"]),
+        ("crash: { reread: word }", &["no topic \"word\"", "words"]),
+        ("crash: { config: { nope: 1 } }", &["no setting \"nope\""]),
         ("store: { name: words-counted, key: foss, value: 7 }", &["row of foss", "-7", "+1"]),
         ("store: { name: words-counted, key: foss, absent: true }", &["has a row of foss, expected none"]),
         ("store: { name: words-counted, key: elv, value: 1 }", &["no row of elv", "[foss]"]),
@@ -103,12 +107,40 @@ fn what_is_no_scenario_is_refused_with_its_line() {
         (&format!("{HEAD}  - store: {{ name: s, key: k }}\n"), &["line 5", "expected a key with value"]),
         (&format!("{HEAD}  - store: {{ name: s, key: k, count: 1 }}\n"), &["line 5", "without a key"]),
         (&format!("{HEAD}  - send_file: {{ topic: t, file: f, lines: 4-3 }}\n"), &["4-3", "5"]),
+        (&format!("{HEAD}  - crash: {{ until: 2026-01-27T08:00:00Z, config: {{}} }}\n"), &["line 5", "expected one of them"]),
         ("topology: count\nnow: yesterday\nsteps: []\n", &["2", "yesterday"]),
         ("topology: [\n", &["seeded.yaml"]),
     ] {
         let invalid = Scenario::parse(Path::new("seeded.yaml"), text).expect_err(text).to_string();
         for part in says {
             assert!(invalid.contains(part), "{text}\n{invalid}\nmisses {part}");
+        }
+    }
+}
+
+#[test]
+fn lists_are_counted() {
+    let answer = json!({ "data": { "all": [
+        { "id": "a", "kind": "x", "from": "2024-02-28", "to": "2024-03-01" },
+        { "id": "b", "kind": "x", "from": "2024-01-01", "to": "2024-01-01" },
+        { "id": "c", "kind": "y", "from": null, "to": "2024-01-01" },
+    ] } });
+    let span = |shortest: i32, longest: i32| json!({ "at": "/data/all", "where": { "kind": "x" }, "span": { "from": "from", "to": "to", "shortest": shortest, "longest": longest } });
+    for (expected, says) in [
+        (json!({ "at": "/data/all", "rows": 3, "distinct": { "id": 3, "kind": 2 } }), None),
+        (json!({ "at": "/data/all", "where": { "kind": "x" }, "rows": 2, "distinct": { "kind": 1 } }), None),
+        (span(1, 3), None),
+        (json!({ "at": "/data/all", "rows": 2 }), Some("3 elements at /data/all, expected 2")),
+        (json!({ "at": "/data/all", "where": { "kind": "y" }, "rows": 2 }), Some("1 elements at /data/all with {\"kind\":\"y\"}, expected 2")),
+        (json!({ "at": "/data/all", "distinct": { "kind": 3 } }), Some("2 different kind at /data/all, expected 3")),
+        (json!({ "at": "/data/none" }), Some("no list at /data/none")),
+        (span(1, 4), Some("spans of 1 to 3 days, expected 1 to 4")),
+        (json!({ "at": "/data/all", "span": { "from": "from", "to": "to", "shortest": 1, "longest": 3 } }), Some("an element without the dates from and to")),
+    ] {
+        let wrong = lists::check(&answer, &serde_json::from_value(expected.clone()).unwrap()).err();
+        match says {
+            None => assert_eq!(wrong, None, "{expected}"),
+            Some(says) => assert!(wrong.as_ref().is_some_and(|wrong| wrong.contains(says)), "{expected}: {wrong:?}"),
         }
     }
 }

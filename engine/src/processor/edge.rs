@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::error::Error;
-use crate::processor::Record;
+use crate::processor::{Record, panicking};
 use crate::topology::Node;
 
 /// The receiving end of an edge. A node that keeps state while it runs keeps it behind a `RefCell`: a topology has no
@@ -42,17 +42,17 @@ impl ErasedEdge {
 #[derive(Clone)]
 pub(crate) struct Adapter {
     edge: Arc<dyn Fn(&ErasedEdge) -> Option<ErasedEdge> + Send + Sync>,
-    hub: Arc<dyn Fn(&[ErasedEdge], &Node) -> Option<ErasedEdge> + Send + Sync>,
+    hub: Arc<dyn Fn(&[ErasedEdge], &[Arc<str>], &Node) -> Option<ErasedEdge> + Send + Sync>,
 }
 
 impl Adapter {
     pub(crate) fn new<K: 'static, V: 'static, K2: 'static, V2: 'static>(adapt: impl Fn(Edge<K2, V2>) -> Edge<K, V> + Send + Sync + Copy + 'static) -> Self {
         Self {
             edge: Arc::new(move |edge| edge.typed().map(|edge| ErasedEdge::new(adapt(edge)))),
-            hub: Arc::new(move |edges, node| {
+            hub: Arc::new(move |edges, names, node| {
                 let edges = edges.iter().map(|edge| node.typed::<K2, V2>(edge)).collect::<Option<Vec<_>>>()?;
                 let fork = node.fork::<K2, V2>()?;
-                Some(ErasedEdge::new(adapt(Rc::new(Hub { downstream: Downstream::new(edges, Vec::new(), Some(fork)) }))))
+                Some(ErasedEdge::new(adapt(Rc::new(Hub { downstream: Downstream::new(edges, names.to_vec(), Some(fork)) }))))
             }),
         }
     }
@@ -63,8 +63,8 @@ impl Adapter {
     }
 
     /// One edge for all of a node's children: where the handle of the types it converts from was cloned, not the node's own.
-    pub(crate) fn hub(&self, edges: &[ErasedEdge], node: &Node) -> Option<ErasedEdge> {
-        (self.hub)(edges, node)
+    pub(crate) fn hub(&self, edges: &[ErasedEdge], names: &[Arc<str>], node: &Node) -> Option<ErasedEdge> {
+        (self.hub)(edges, names, node)
     }
 }
 
@@ -96,14 +96,15 @@ impl<K, V> Downstream<K, V> {
     pub(crate) fn forward(&self, record: Record<K, V>) -> Result<(), Error> {
         match &*self.edges {
             [] => Ok(()),
-            [only] => only.receive(record),
+            [only] => panicking::noting(&self.names, 0, || only.receive(record)),
             [first @ .., last] => {
                 if let Some(fork) = self.fork {
-                    for edge in first {
-                        edge.receive(fork(&record))?;
+                    for (index, edge) in first.iter().enumerate() {
+                        let copy = fork(&record);
+                        panicking::noting(&self.names, index, || edge.receive(copy))?;
                     }
                 }
-                last.receive(record)
+                panicking::noting(&self.names, first.len(), || last.receive(record))
             }
         }
     }
@@ -116,7 +117,7 @@ impl<K, V> Downstream<K, V> {
     /// Hands the record to one node.
     pub(crate) fn forward_to(&self, index: usize, record: Record<K, V>) -> Result<(), Error> {
         match self.edges.get(index) {
-            Some(edge) => edge.receive(record),
+            Some(edge) => panicking::noting(&self.names, index, || edge.receive(record)),
             None => Ok(()),
         }
     }

@@ -8,6 +8,7 @@ mod fixed_key;
 pub(crate) mod global;
 mod headers;
 mod nullable;
+pub(crate) mod panicking;
 pub(crate) mod process;
 pub(crate) mod punctuation;
 mod record;

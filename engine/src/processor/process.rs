@@ -10,7 +10,7 @@ use crate::processor::edge::{Downstream, Receiver};
 use crate::processor::punctuation::{Punctuate, Punctuation};
 use crate::processor::store::ConnectedStores;
 use crate::processor::task_context::TaskContext;
-use crate::processor::{Processor, ProcessorContext, Record};
+use crate::processor::{Processor, ProcessorContext, Record, panicking};
 
 pub(crate) struct ProcessNode<P, KIn, VIn, KOut, VOut> {
     name: Arc<str>,
@@ -95,6 +95,7 @@ where
     VOut: 'static,
 {
     fn punctuate(&self, timestamp: i64, punctuation: Punctuation) -> Result<(), Error> {
-        self.task.at(timestamp, || self.call(|processor, context| processor.punctuate(timestamp, punctuation, context)))
+        let work = || self.task.at(timestamp, || self.call(|processor, context| processor.punctuate(timestamp, punctuation, context)));
+        panicking::noting(std::slice::from_ref(&self.name), 0, work)
     }
 }

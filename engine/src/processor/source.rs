@@ -38,6 +38,8 @@ pub(crate) enum Head {
 /// The records of one partition that wait for their turn.
 pub(crate) trait PartitionQueue {
     fn partition(&self) -> &TopicPartition;
+    /// The name of the source node.
+    fn node(&self) -> &Arc<str>;
     fn offer(&mut self, batch: RecordBatch);
     /// How many records wait, the head included.
     fn buffered(&self) -> usize;
@@ -121,6 +123,10 @@ impl<K: 'static, V: 'static> TypedQueue<K, V> {
 impl<K: 'static, V: 'static> PartitionQueue for TypedQueue<K, V> {
     fn partition(&self) -> &TopicPartition {
         &self.partition
+    }
+
+    fn node(&self) -> &Arc<str> {
+        &self.source.name
     }
 
     fn offer(&mut self, batch: RecordBatch) {

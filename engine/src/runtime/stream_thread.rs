@@ -14,7 +14,7 @@ use std::time::Duration;
 use straum_state::{Charge, MemoryPart, StoreSpec, TaskState};
 
 use crate::error::Error;
-use crate::log::{Consumer, ConsumerOptions, GroupMembership, Isolation, Log, LogErrorKind, Producer, ProducerOptions, RecordBatch, TopicPartition};
+use crate::log::{Consumer, ConsumerOptions, GroupMembership, Isolation, Log, LogError, LogErrorKind, Producer, ProducerOptions, RecordBatch, TopicPartition};
 use crate::processor::PunctuationType;
 use crate::runtime::collector::Collector;
 use crate::runtime::failing::{Failing, Status};
@@ -69,6 +69,8 @@ pub(crate) struct StreamThread {
     broken: bool,
     /// Recoveries since the last commit.
     failures: u32,
+    /// What the last of them were for.
+    trouble: Option<String>,
     recoveries: u64,
 }
 
@@ -131,6 +133,7 @@ impl StreamThread {
             commits: 0,
             broken: false,
             failures: 0,
+            trouble: None,
             recoveries: 0,
         };
         thread.open_tasks()?;
@@ -182,10 +185,7 @@ impl StreamThread {
         match self.consumer.poll(wait, &mut batches) {
             Ok(()) => {}
             Err(error) if error.kind() == LogErrorKind::Retriable => tracing::debug!(%error, "poll failed and is tried again"),
-            Err(error) => match error.partition() {
-                Some(partition) if error.kind() == LogErrorKind::OffsetOutOfRange => self.reset(partition, error.offset())?,
-                _ => return Err(error.into()),
-            },
+            Err(error) => self.poll_failed(error)?,
         }
         let mut polled = 0;
         for batch in batches.drain(..) {
@@ -198,6 +198,17 @@ impl StreamThread {
         self.batches = batches;
         self.back_pressure()?;
         Ok(polled)
+    }
+
+    /// What concerns one partition concerns its task alone.
+    fn poll_failed(&mut self, error: LogError) -> Result<(), Error> {
+        let Some(partition) = error.partition().cloned() else { return Err(error.into()) };
+        let task = self.tasks.values().find(|task| task.partitions().contains(&partition)).map(|task| task.id);
+        let result = match error.kind() {
+            LogErrorKind::OffsetOutOfRange => self.reset(&partition, error.offset()),
+            _ => Err(error.into()),
+        };
+        result.map_err(|error| task.into_iter().fold(error, Error::in_task))
     }
 
     /// Pauses partitions with more buffered than allowed, and resumes them once they are at it again.
@@ -239,9 +250,7 @@ impl StreamThread {
             let requested = task.take_commit_request();
             self.unlooked += 1;
             let full = self.unlooked >= RECORDS_A_LOOK && self.is_full();
-            if self.environment.collector.output().bytes() > OUTPUT_BYTES {
-                self.send()?;
-            }
+            self.send_if_full()?;
             if requested || full || self.transaction_is_old(now) {
                 self.commit()?;
             }
@@ -294,6 +303,11 @@ impl StreamThread {
     /// True after a failure that no commit has followed.
     pub(crate) const fn has_failed(&self) -> bool {
         self.failures > 0
+    }
+
+    /// Why it started again from what is committed, until a commit follows.
+    pub(crate) fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
     }
 
     /// How long to wait before the next round, after failures in a row.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use straum_state::{CacheSizing, MemoryBudget, RecordCache, StateOptions, TaskState};
 
 use crate::error::{Error, ErrorKind};
-use crate::log::{Log, LogErrorKind};
+use crate::log::Log;
 use crate::query::ReadOnlyStore;
 use crate::runtime::collector::Collector;
 use crate::runtime::global::{GlobalEnvironment, GlobalHome, GlobalUpdate, GlobalViews};
@@ -128,6 +128,7 @@ struct ThreadReport {
     idle: bool,
     commits: u64,
     rounds: u64,
+    trouble: Option<String>,
     tasks: Vec<TaskReport>,
 }
 
@@ -329,6 +330,13 @@ impl Streams {
         lock(&self.shared.restored).clone()
     }
 
+    /// What keeps threads from committing: after each of these a thread rolled back and started again from what is
+    /// committed, and no commit has followed. A full disk or a log that is away is here, by name, until it is mended.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<String> {
+        lock(&self.shared.threads).values().filter_map(|thread| thread.trouble.clone()).collect()
+    }
+
     /// The errors that ended threads.
     #[must_use]
     pub fn errors(&self) -> Vec<String> {
@@ -475,7 +483,7 @@ impl ThreadStart {
             let round = match thread.run_once(config.poll) {
                 Ok(round) => round,
                 // The log may come back, and what is committed is safe meanwhile.
-                Err(error) if error.kind() == ErrorKind::Log && error.log_kind() != Some(LogErrorKind::Corrupt) => {
+                Err(error) if error.kind() == ErrorKind::Log => {
                     tracing::warn!(%error, "the log failed and is tried again");
                     Round::default()
                 }
@@ -496,7 +504,8 @@ impl Shared {
         let tasks = thread.report();
         let mut threads = lock(&self.threads);
         let report = threads.entry(index).or_default();
-        *report = ThreadReport { running: true, ended: false, idle, commits: thread.commits(), rounds: report.rounds + 1, tasks };
+        let trouble = thread.trouble().map(str::to_owned);
+        *report = ThreadReport { running: true, ended: false, idle, commits: thread.commits(), rounds: report.rounds + 1, trouble, tasks };
         let all = threads.values().all(|thread| thread.running);
         drop(threads);
         if all && *lock(&self.state) == State::Rebalancing {

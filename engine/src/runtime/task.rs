@@ -18,7 +18,7 @@ use crate::processor::cache::FlushCache;
 use crate::processor::punctuation::Due;
 use crate::processor::source::{Head, PartitionQueue};
 use crate::processor::task_context::TaskContext;
-use crate::processor::PunctuationType;
+use crate::processor::{PunctuationType, panicking};
 use crate::runtime::collector::{Collector, Crash, Target};
 use crate::runtime::failing::{Failing, Status};
 use crate::runtime::handlers::{Decision, ExceptionHandlers, Failure};
@@ -189,7 +189,7 @@ impl Task {
         let mut empty = false;
         for index in 0..self.queues.len() {
             let Some(queue) = self.queues.get_mut(index) else { continue };
-            let head = catch_unwind(AssertUnwindSafe(|| queue.head())).unwrap_or_else(|panic| Err(unreadable(&*panic)));
+            let head = catch_unwind(AssertUnwindSafe(|| queue.head())).unwrap_or_else(|panic| Err(unreadable(&*panic).in_node(queue.node())));
             match head {
                 Ok(Head::Ready(timestamp)) => {
                     self.idle.filled(index);
@@ -229,8 +229,17 @@ impl Task {
         let mark = self.context.collector.mark();
         let result = match catch_unwind(AssertUnwindSafe(|| step(self))) {
             Ok(result) => result,
-            Err(panic) if panic.is::<Crash>() => std::panic::resume_unwind(panic),
-            Err(panic) => Err(Error::panicked(&*panic)),
+            Err(panic) => {
+                let node = panicking::take();
+                if panic.is::<Crash>() {
+                    std::panic::resume_unwind(panic);
+                }
+                let error = Error::panicked(&*panic);
+                Err(match node {
+                    Some(node) => error.in_node(&node),
+                    None => error,
+                })
+            }
         };
         if result.is_err() {
             self.context.collector.truncate(mark);

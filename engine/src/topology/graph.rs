@@ -64,8 +64,8 @@ impl Node {
     }
 
     /// All children's edges as one of these types.
-    pub(crate) fn hub<K: 'static, V: 'static>(&self, edges: &[ErasedEdge]) -> Option<Edge<K, V>> {
-        self.adapters.iter().find_map(|adapter| self.typed::<K, V>(&adapter.hub(edges, self)?))
+    pub(crate) fn hub<K: 'static, V: 'static>(&self, edges: &[ErasedEdge], names: &[Arc<str>]) -> Option<Edge<K, V>> {
+        self.adapters.iter().find_map(|adapter| self.typed::<K, V>(&adapter.hub(edges, names, self)?))
     }
 
     pub(crate) fn fork<K: 'static, V: 'static>(&self) -> Option<Fork<K, V>> {

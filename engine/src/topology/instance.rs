@@ -86,7 +86,11 @@ impl Topology {
 impl Instance<'_> {
     /// The name of the node being made.
     pub(crate) fn name(&self) -> Arc<str> {
-        self.graph.node(self.node).map_or_else(|| "".into(), |node| Arc::clone(&node.name))
+        self.name_of(self.node)
+    }
+
+    fn name_of(&self, node: NodeId) -> Arc<str> {
+        self.graph.node(node).map_or_else(|| "".into(), |node| Arc::clone(&node.name))
     }
 
     /// The edges to the node's children.
@@ -97,14 +101,15 @@ impl Instance<'_> {
         if forks && fork.is_none() {
             // The handle that was cloned is of a type that adapters lead to: its fork is behind them.
             let erased: Vec<ErasedEdge> = node.children.iter().filter_map(|child| self.edges.get(child).cloned()).collect();
-            if let Some(hub) = node.hub::<K, V>(&erased) {
+            let names: Vec<Arc<str>> = node.children.iter().map(|child| self.name_of(*child)).collect();
+            if let Some(hub) = node.hub::<K, V>(&erased, &names) {
                 return Ok(Downstream::new(vec![hub], Vec::new(), None));
             }
         }
         let mut edges: Vec<Edge<K, V>> = Vec::with_capacity(node.children.len());
         let mut names = Vec::with_capacity(node.children.len());
         for child in &node.children {
-            let name = self.graph.node(*child).map_or_else(|| "".into(), |node| Arc::clone(&node.name));
+            let name = self.name_of(*child);
             let edge = self.edges.get(child).and_then(|edge| node.typed::<K, V>(edge));
             edges.push(edge.ok_or_else(|| Error::topology(format!("node {name} does not take what {} puts out", node.name)))?);
             names.push(name);

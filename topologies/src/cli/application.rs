@@ -157,5 +157,5 @@ impl Application {
 /// Opens the log of a folder.
 pub(super) fn open_log(folder: &DataFolder) -> Result<EmbeddedLog> {
     EmbeddedLog::open(folder.log(), EmbeddedOptions::new())
-        .with_context(|| format!("cannot open the log in {}; is another straum at work there?", folder.path().display()))
+        .with_context(|| format!("cannot open the log in {}", folder.path().display()))
 }

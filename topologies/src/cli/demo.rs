@@ -8,6 +8,8 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use straum::log::LogErrorKind;
+use straum::log::embedded::{EmbeddedLog, EmbeddedOptions};
 use straum::runtime::{Clock, State};
 use straum_topologies::registry::{Settings, Stores};
 
@@ -55,7 +57,7 @@ impl Clock for DemoClock {
 impl Demo {
     pub(super) fn run(&self, common: &Common) -> Result<Outcome> {
         let folder = DataFolder::new(Some(&common.data.clone().unwrap_or_else(folder)));
-        if self.fresh {
+        if self.fresh && folder.exists() {
             forget(&folder)?;
         }
         let today: Timestamp = TODAY.parse()?;
@@ -98,7 +100,7 @@ impl Demo {
             return self.keep_on(application, &folder, common);
         }
         application.close()?;
-        say(&further(&folder))?;
+        say(&further(&folder, common))?;
         Ok(Outcome::Done)
     }
 
@@ -142,6 +144,11 @@ fn folder() -> PathBuf {
 }
 
 fn forget(folder: &DataFolder) -> Result<()> {
+    // While another process works there nothing is taken from it. A log that cannot be read may go.
+    let held = match EmbeddedLog::open(folder.log(), EmbeddedOptions::new()) {
+        Err(error) if error.kind() == LogErrorKind::Locked => return Err(error).context("it is not forgotten while it is in use"),
+        opened => opened,
+    };
     // Only what straum made: the folder may be anyone's.
     for path in [folder.log(), folder.state()] {
         match std::fs::remove_dir_all(&path) {
@@ -149,6 +156,7 @@ fn forget(folder: &DataFolder) -> Result<()> {
             _ => {}
         }
     }
+    drop(held);
     Ok(())
 }
 
@@ -253,9 +261,10 @@ fn commands(folder: &DataFolder) -> String {
     .join("\n")
 }
 
-fn further(folder: &DataFolder) -> String {
+fn further(folder: &DataFolder, common: &Common) -> String {
+    let data = common.data.as_ref().map(|data| format!(" --data {}", data.display())).unwrap_or_default();
     format!(
-        "\nGo on by yourself:\n\n  straum demo                   again: it restores instead of reading again\n  straum demo --serve           the query API stays, with a curl that works\n  straum demo --fresh           from the beginning\n{}\n  straum check topologies/scenarios/count/words.yaml\n\nPersonal ids are masked; --show-personal shows them.",
+        "\nGo on by yourself:\n\n  straum demo{data}           again: it restores instead of reading again\n  straum demo{data} --serve   the query API stays, with a curl that works\n  straum demo{data} --fresh   from the beginning\n{}\n  straum check topologies/scenarios/count/words.yaml\n\nPersonal ids are masked; --show-personal shows them.",
         commands(folder)
     )
 }

@@ -5,12 +5,13 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::output;
-use super::{Common, Outcome};
+use super::{Common, Outcome, topologies};
 
 #[derive(Args)]
 #[command(after_help = "Examples:\n  straum describe count\n  straum describe datadeling --format mermaid > topology.mmd")]
 pub(super) struct Describe {
     /// The topology
+    #[arg(value_parser = topologies())]
     topology: String,
     /// As Kafka Streams prints it, or as a Mermaid diagram
     #[arg(long, value_enum, default_value_t = Format::Text)]

@@ -7,13 +7,14 @@ use clap::Args;
 use serde_json::{Value, json};
 use straum_topologies::registry::{Generated, Wish};
 
-use super::Outcome;
+use super::{Outcome, topologies};
 use super::topic::raw;
 
 #[derive(Args)]
 #[command(after_help = "Examples:\n  straum generate datadeling --records 100000 --seed 7 > messages.jsonl\n  straum generate count | straum topic produce words --file -\nNo message concerns a real person.")]
 pub(super) struct Generate {
     /// The topology
+    #[arg(value_parser = topologies())]
     topology: String,
     /// How many
     #[arg(long, short = 'n', default_value_t = 1000)]

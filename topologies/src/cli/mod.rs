@@ -122,6 +122,11 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>()).any(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
+/// The names of the topologies, as an argument: another is not understood.
+fn topologies() -> clap::builder::PossibleValuesParser {
+    straum_topologies::registry::all().iter().map(|definition| definition.name()).collect::<Vec<_>>().into()
+}
+
 /// The topology of this name.
 fn find(name: &str) -> anyhow::Result<Box<dyn straum_topologies::registry::TopologyDefinition>> {
     straum_topologies::registry::find(name).map_err(anyhow::Error::from_boxed)

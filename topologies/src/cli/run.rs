@@ -13,16 +13,17 @@ use super::application::{Application, Opening};
 use super::data_folder::{DataFolder, Occupant};
 use super::output;
 use super::server;
-use super::{Common, Outcome};
+use super::{Common, Outcome, topologies};
 
 #[derive(Args)]
 #[command(after_help = "Examples:\n  straum run count\n  straum run datadeling --data /var/lib/datadeling --set epoke=2\nWhile it runs, `straum store` and `straum topic` on the same folder ask it.")]
 pub(super) struct Run {
     /// The topology
+    #[arg(value_parser = topologies())]
     topology: String,
     /// Settings of the topology, as name=value; the value is JSON or text
-    #[arg(long = "set", value_name = "NAME=VALUE")]
-    settings: Vec<String>,
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
+    settings: Vec<(String, Value)>,
     /// Stream threads
     #[arg(long, default_value_t = 1)]
     threads: usize,
@@ -34,11 +35,7 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn run(&self, common: &Common) -> Result<Outcome> {
         let folder = DataFolder::new(common.data.as_deref());
-        let settings = self.settings.iter().map(|setting| {
-            let (name, value) = setting.split_once('=').with_context(|| format!("setting {setting:?}, expected name=value"))?;
-            Ok((name.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| Value::from(value))))
-        });
-        let settings = settings.collect::<Result<Settings>>()?;
+        let settings: Settings = self.settings.iter().cloned().collect();
         let occupant = Occupant { topology: self.topology.clone(), settings };
         let application = Application::open(&folder, &occupant, Opening { clock: Arc::new(SystemClock), threads: self.threads, paused: false })?;
         let name = self.topology.clone();
@@ -47,6 +44,11 @@ impl Run {
         })?;
         Ok(Outcome::Done)
     }
+}
+
+fn setting(text: &str) -> Result<(String, Value), String> {
+    let (name, value) = text.split_once('=').ok_or("expected name=value")?;
+    Ok((name.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| Value::from(value))))
 }
 
 /// Serves until told to end, then commits and closes.

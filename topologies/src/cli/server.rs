@@ -65,9 +65,17 @@ fn answer(status: u16, body: &Value) -> Response {
 }
 
 async fn is_ready(State(served): State<Served>) -> Response {
-    let state = served.application.streams.read().state();
-    let status = if state == runtime::State::Running { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, format!("{state:?}")).into_response()
+    // Reading where the topics end blocks.
+    let looked = tokio::task::spawn_blocking(move || {
+        let state = served.application.streams.read().state();
+        let complete = state == runtime::State::Running && served.application.behind().is_ok_and(|behind| behind.complete);
+        (complete, if complete || state != runtime::State::Running { format!("{state:?}") } else { "reading for the first time".to_owned() })
+    });
+    match looked.await {
+        Ok((true, state)) => (StatusCode::OK, state).into_response(),
+        Ok((false, state)) => (StatusCode::SERVICE_UNAVAILABLE, state).into_response(),
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
 }
 
 async fn operator(State(served): State<Served>, headers: HeaderMap, body: Bytes) -> Response {

@@ -92,7 +92,10 @@ impl Topic {
                 });
                 output::table(&["at", "timestamp", "key", "value", "headers"], rows)
             }
-            Self::Produce { .. } => format!("{} records written to {}", of(answer, "records"), of(answer, "topic")),
+            Self::Produce { .. } => {
+                let (records, topic) = (of(answer, "records"), of(answer, "topic"));
+                format!("{records} {} written to {topic}", if records == "1" { "record" } else { "records" })
+            }
         }
     }
 

@@ -3,44 +3,60 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use serde_json::{Value, json};
+use serde_json::json;
 use straum::Error;
 use straum::query::ReadOnlyStore;
 use straum::runtime::{ExceptionHandlers, StreamsConfig};
 use straum::{BoxError, Topology};
 use straum_schemas::datadeling::{AntallRad, AvtaleNrRad, AvtaleOppforing, Identsett, Mikros, Parkert, Tilstand};
 
-use super::{Answer, Call, Generated, HttpService, Personal, Settings, StoreDefinition, Stores, TopicDefinition, TopologyDefinition, Wish, only};
+use super::datadeling_settings::valg;
+use super::{Answer, Call, Generated, HttpService, Personal, Settings, StoreDefinition, Stores, TopicDefinition, TopologyDefinition, Wish};
 use crate::datadeling::generator::{Generator, Innstillinger as Generatorvalg};
-use crate::datadeling::graphql::{Apiinnstillinger, Kildelag, Lagerkilde, Tjeneste};
+use crate::datadeling::graphql::{Kildelag, Lagerkilde, Tjeneste};
 use crate::datadeling::lager::{Lager, Lagergiver};
 use crate::datadeling::tellere::Telling;
-use crate::datadeling::topologi::{self, Innstillinger, lagernavn};
+use crate::datadeling::topologi::{self, lagernavn};
 
 const COMPACT: &[(&str, &str)] = &[("cleanup.policy", "compact")];
 
+/// Fields that name a person or say something of one in free words: those that are kept, and those of source messages.
+const PERSONAL: &[&str] = &[
+    "annullertGrunn",
+    "arbeidsgiverEtternavn",
+    "arbeidsgiverFornavn",
+    "arbeidsgiverKontonummer",
+    "arbeidsgiverTlf",
+    "arbeidsoppgaver",
+    "deltakerEtternavn",
+    "deltakerFnr",
+    "deltakerFornavn",
+    "deltakerTlf",
+    "familietilknytningForklaring",
+    "fnr",
+    "gjeldende",
+    "godkjentAvBeslutterNavIdent",
+    "godkjentAvNavIdent",
+    "identer",
+    "inkluderingstilskuddBegrunnelse",
+    "maal",
+    "mentorEtternavn",
+    "mentorFnr",
+    "mentorFornavn",
+    "mentorOppgaver",
+    "mentorTlf",
+    "oppfolging",
+    "refusjonKontaktperson",
+    "tilrettelegging",
+    "utførtAv",
+    "veilederEtternavn",
+    "veilederFornavn",
+    "veilederNavIdent",
+    "veilederTlf",
+];
+
 /// The main job: see [`crate::datadeling`].
 pub(super) struct Datadeling;
-
-/// The settings of a run, from their names.
-pub(super) fn innstillinger(settings: &Settings) -> Result<Innstillinger, BoxError> {
-    only(settings, &["epoke", "gravstein.dager", "partisjoner.avtale", "partisjoner.projeksjon"])?;
-    let mut innstillinger = Innstillinger::default();
-    let number = |name: &str, value: &Value| {
-        let number = value.as_u64().and_then(|number| u32::try_from(number).ok()).filter(|number| *number > 0);
-        number.ok_or_else(|| format!("setting {name} is {value}, expected a positive number"))
-    };
-    for (name, value) in settings {
-        let number = number(name, value)?;
-        match name.as_str() {
-            "epoke" => innstillinger.epoke = i32::try_from(number)?,
-            "gravstein.dager" => innstillinger.gravstein_dager = number,
-            "partisjoner.avtale" => innstillinger.partisjoner_avtale = number,
-            _ => innstillinger.partisjoner_projeksjon = number,
-        }
-    }
-    Ok(innstillinger)
-}
 
 impl TopologyDefinition for Datadeling {
     fn name(&self) -> &'static str {
@@ -56,7 +72,7 @@ impl TopologyDefinition for Datadeling {
     }
 
     fn build(&self, settings: &Settings) -> Result<Topology, BoxError> {
-        Ok(topologi::topologi(&innstillinger(settings)?)?)
+        Ok(topologi::topologi(&valg(settings)?.topologi)?)
     }
 
     fn configure(&self, config: &mut StreamsConfig) {
@@ -105,7 +121,7 @@ impl TopologyDefinition for Datadeling {
 
     fn personal(&self) -> Personal {
         Personal {
-            fields: &["deltakerFnr", "fnr", "veilederNavIdent", "godkjentAvNavIdent", "godkjentAvBeslutterNavIdent", "identer", "gjeldende"],
+            fields: PERSONAL,
             eleven_digits: true,
         }
     }
@@ -120,9 +136,8 @@ impl TopologyDefinition for Datadeling {
     }
 
     fn http(&self, settings: &Settings) -> Result<Option<Box<dyn HttpService>>, BoxError> {
-        innstillinger(settings)?;
         let kilde = Arc::new(Kilde::default());
-        let tjeneste = Tjeneste::ny(Arc::<Kilde>::clone(&kilde), Apiinnstillinger::default());
+        let tjeneste = Tjeneste::ny(Arc::<Kilde>::clone(&kilde), valg(settings)?.api);
         Ok(Some(Box::new(Graphql { kilde, tjeneste })))
     }
 }

@@ -38,6 +38,17 @@ impl Personal {
     #[must_use]
     pub fn mask_text(&self, text: &str) -> String {
         let mut masked = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((before, uuid, after)) = around_uuid(rest) {
+            self.mask_part(before, &mut masked);
+            masked.push_str(uuid);
+            rest = after;
+        }
+        self.mask_part(rest, &mut masked);
+        masked
+    }
+
+    fn mask_part(&self, text: &str, masked: &mut String) {
         let mut digits = String::new();
         for character in text.chars().map(Some).chain([None]) {
             match character {
@@ -49,8 +60,21 @@ impl Personal {
                 }
             }
         }
-        masked
     }
+}
+
+/// The first uuid of a text, and what is around it: eleven of its digits in a row are no personal id.
+fn around_uuid(text: &str) -> Option<(&str, &str, &str)> {
+    const LENGTH: usize = 36;
+    let bytes = text.as_bytes();
+    let fits = |window: &[u8]| window.iter().enumerate().all(|(at, byte)| if matches!(at, 8 | 13 | 18 | 23) { *byte == b'-' } else { byte.is_ascii_hexdigit() });
+    let start = bytes.windows(LENGTH).enumerate().position(|(at, window)| {
+        let joined = |neighbour: Option<&u8>| neighbour.is_some_and(u8::is_ascii_alphanumeric);
+        fits(window) && !joined(at.checked_sub(1).and_then(|before| bytes.get(before))) && !joined(bytes.get(at + LENGTH))
+    })?;
+    let (before, rest) = text.split_at_checked(start)?;
+    let (uuid, after) = rest.split_at_checked(LENGTH)?;
+    Some((before, uuid, after))
 }
 
 #[cfg(test)]
@@ -70,8 +94,19 @@ mod tests {
 
     #[test]
     fn other_numbers_stay() {
-        for text in ["999999999", "123456789012", "2026-01-26T13:51:10.534473Z", ""] {
+        for text in ["999999999", "123456789012", "2026-01-26T13:51:10.534473Z", "", "104e330a-e90d-4d0e-aaf8-a53427434477", "ø 104e330a-e90d-4d0e-aaf8-53427434477a."] {
             assert_eq!(PERSONAL.mask_text(text), text);
+        }
+    }
+
+    #[test]
+    fn ids_beside_a_uuid_are_masked() {
+        for (text, masked) in [
+            ("01810000001/104e330a-e90d-4d0e-aaf8-a53427434477", "***********/104e330a-e90d-4d0e-aaf8-a53427434477"),
+            ("104e330a-e90d-4d0e-aaf8-a53427434477/01810000001", "104e330a-e90d-4d0e-aaf8-a53427434477/***********"),
+            ("x104e330a-e90d-4d0e-aaf8-a53427434477", "x104e330a-e90d-4d0e-aaf8-a***********"),
+        ] {
+            assert_eq!(PERSONAL.mask_text(text), masked);
         }
     }
 }

@@ -38,8 +38,8 @@ pub struct Row {
     pub key: Value,
     /// The value.
     pub value: Value,
-    /// Its timestamp, milliseconds since the epoch.
-    pub timestamp: i64,
+    /// Its timestamp, milliseconds since the epoch, where the store keeps one.
+    pub timestamp: Option<i64>,
 }
 
 /// Which rows.
@@ -95,7 +95,11 @@ impl StoreDefinition {
                 Error::new(straum::ErrorKind::InvalidState, message).in_store(name)
             })
         };
-        let row = move |key: &K, value: &V, timestamp| Row { key: show(key), value: serde_json::to_value(value).unwrap_or_default(), timestamp };
+        let row = move |key: &K, value: &V, timestamp: i64| Row {
+            key: show(key),
+            value: serde_json::to_value(value).unwrap_or_default(),
+            timestamp: (timestamp >= 0).then_some(timestamp),
+        };
         let get = move |stores: Stores<'_>, text: &str| {
             let key = key_of(text)?;
             let found = stores.open::<K, V>(name)?.get_with_timestamp(&key)?;

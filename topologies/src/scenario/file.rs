@@ -37,6 +37,9 @@ pub struct Case {
     /// Partitions of topics, where they are not the topology's own choice.
     #[serde(default)]
     pub partitions: BTreeMap<String, u32>,
+    /// Records that are there before the application starts: nothing has read them until the first step that is not `http`.
+    #[serde(default)]
+    pub before: Vec<SendFile>,
     /// What is done and expected, in order.
     pub steps: Vec<Spanned<Step>>,
 }
@@ -136,12 +139,18 @@ pub enum Advance {
 }
 
 /// A crash.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Crash {
     /// When it is back; without it at once.
     #[serde(default)]
     pub until: Option<Timestamp>,
+    /// The settings it is back with; without it the same.
+    #[serde(default)]
+    pub config: Option<Settings>,
+    /// A topic that it reads from the beginning again, at the same offsets.
+    #[serde(default)]
+    pub reread: Option<String>,
 }
 
 /// How expected records are matched.
@@ -194,6 +203,9 @@ pub struct ExpectedRecord {
 pub struct ExpectCount {
     /// The topic.
     pub topic: String,
+    /// Only those whose value has at least these fields; others are left for later.
+    #[serde(default, deserialize_with = "given")]
+    pub value: Option<Value>,
     /// How many.
     pub records: usize,
 }
@@ -236,6 +248,43 @@ pub struct Http {
     /// Fields of the expected answer.
     #[serde(default, deserialize_with = "given")]
     pub response: Option<Value>,
+    /// What is expected of lists in the answer.
+    #[serde(default)]
+    pub lists: Vec<ExpectedList>,
+}
+
+/// What is expected of a list, without its elements one by one.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedList {
+    /// Where it is in the answer: `/data/avtaler`.
+    pub at: String,
+    /// Only the elements that have at least these fields.
+    #[serde(default, rename = "where", deserialize_with = "given")]
+    pub having: Option<Value>,
+    /// How many elements.
+    #[serde(default)]
+    pub rows: Option<usize>,
+    /// How many different values a field has.
+    #[serde(default)]
+    pub distinct: BTreeMap<String, usize>,
+    /// How many days two dates of an element span, both included.
+    #[serde(default)]
+    pub span: Option<Span>,
+}
+
+/// The shortest and the longest span between two dates.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Span {
+    /// The field of the first date.
+    pub from: String,
+    /// The field of the last date.
+    pub to: String,
+    /// Days of the shortest.
+    pub shortest: i32,
+    /// Days of the longest.
+    pub longest: i32,
 }
 
 fn post() -> String {
@@ -287,6 +336,9 @@ impl Scenario {
         let invalid = |message: String| Invalid { path: path.to_owned(), message };
         let case: Case = serde_saphyr::from_str(text).map_err(|error| invalid(error.to_string()))?;
         for step in &case.steps {
+            if let Step::Crash(Crash { until: Some(_), config: Some(_), .. }) = &step.value {
+                return Err(invalid(format!("line {}: crash with until and config, expected one of them", step.referenced.line())));
+            }
             if let Step::Store(row) = &step.value {
                 let asks = usize::from(row.value.is_some()) + usize::from(row.absent) + usize::from(row.count.is_some());
                 if asks != 1 || row.key.is_some() == row.count.is_some() {

@@ -18,6 +18,7 @@
 //! | [`file`](mod@file) | the format |
 //! | [`payload`] | keys and values as YAML and as bytes |
 //! | [`matching`] | when what came is what was expected |
+//! | [`lists`] | what is expected of a list in an answer |
 //! | [`failure`] | how a difference reads |
 //! | [`runner`] | one run of a case |
 //! | [`crash`] | the same with crashes |
@@ -25,6 +26,7 @@
 pub mod crash;
 pub mod failure;
 pub mod file;
+pub mod lists;
 pub mod matching;
 pub mod payload;
 pub mod runner;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
+use straum::log::{CommittedOffset, GroupMembership, Log, TopicPartition};
 use straum::processor::Headers;
 use straum::runtime::StreamsConfig;
 use straum::serde::{RawBytes, SerdeExt};
@@ -13,10 +14,11 @@ use straum::testing::{TestOutput, TopologyTestDriver};
 
 use super::crash::{Crashes, Plan};
 use super::failure::{Failure, difference};
-use super::file::{Advance, Expect, ExpectCount, Http, Scenario, Send, SendFile, Step, StoreRow};
+use super::file::{Advance, Crash, Expect, ExpectCount, Http, Scenario, Send, SendFile, Step, StoreRow};
+use super::lists;
 use super::matching::{Came, came_shown, consumed, contains, expected_shown, focus};
 use super::payload;
-use crate::registry::{self, Behind, Call, HttpService, Selection, StoreDefinition, Stores};
+use crate::registry::{self, Behind, Call, HttpService, Selection, StoreDefinition, Stores, TopologyDefinition};
 
 /// How many rows that are there are named when the expected one is not.
 const ROWS_NAMED: usize = 20;
@@ -93,7 +95,13 @@ struct Output {
 struct Run<'a> {
     scenario: &'a Scenario,
     plan: Plan,
+    definition: Box<dyn TopologyDefinition>,
     driver: TopologyTestDriver,
+    /// The topics it reads.
+    sources: Vec<Arc<str>>,
+    /// Where they ended when it was started, and when that was.
+    ends: Vec<(TopicPartition, i64)>,
+    started: i64,
     stores: Vec<StoreDefinition>,
     service: Option<Box<dyn HttpService>>,
     outputs: HashMap<String, Output>,
@@ -119,7 +127,46 @@ impl<'a> Run<'a> {
             builder = builder.topic(topic.as_str(), *partitions);
         }
         let driver = builder.start()?;
-        Ok(Self { scenario, plan, driver, stores: definition.stores(), service, outputs: HashMap::new(), crashes: Crashes::default() })
+        let (stores, started) = (definition.stores(), driver.now());
+        let (outputs, crashes) = (HashMap::new(), Crashes::default());
+        let mut run = Self { scenario, plan, definition, driver, sources: topology.source_topics(), ends: Vec::new(), started, stores, service, outputs, crashes };
+        for send in &case.before {
+            let (topic, lines, key) = run.file(send)?;
+            for line in lines {
+                run.driver.write(&topic, send.partition, key.as_deref(), Some(&line), run.driver.now(), &Headers::new())?;
+            }
+        }
+        run.ends = run.positions()?.into_iter().map(|(partition, _, end)| (partition, end)).collect();
+        Ok(run)
+    }
+
+    /// The partitions that its tasks read, with the offset that is committed and the end.
+    fn positions(&self) -> Result<Vec<(TopicPartition, i64, i64)>, Problem> {
+        let log = self.driver.log();
+        let mut positions = Vec::new();
+        for topic in self.definition.topics() {
+            let read = self.sources.iter().any(|source| **source == *topic.name) && !self.definition.global_topics().contains(&topic.name);
+            if !read {
+                continue;
+            }
+            for number in 0..log.partitions(topic.name)?.unwrap_or(0) {
+                let partition = TopicPartition::new(topic.name, number);
+                let (start, end) = log.offsets(&partition)?;
+                let committed = log.committed(self.definition.application_id(), std::slice::from_ref(&partition))?;
+                let position = committed.into_iter().flatten().next().map_or(start, |committed| committed.offset);
+                positions.push((partition, position, end));
+            }
+        }
+        Ok(positions)
+    }
+
+    /// How far the stores are behind.
+    fn behind(&self) -> Result<Behind, Problem> {
+        let positions = self.positions()?;
+        let records = positions.iter().map(|(_, position, end)| u64::try_from(end - position).unwrap_or(0)).sum();
+        let milliseconds = if records == 0 { 0 } else { u64::try_from(self.driver.now() - self.started).unwrap_or(0) };
+        let reached = |(partition, end): &(TopicPartition, i64)| positions.iter().any(|(other, position, _)| other == partition && position >= end);
+        Ok(Behind { records, milliseconds, complete: self.ends.iter().all(reached) })
     }
 
     fn step(&mut self, index: usize) -> Result<(), Problem> {
@@ -129,15 +176,7 @@ impl<'a> Run<'a> {
             Step::Send(send) => self.send(send),
             Step::SendFile(send) => self.send_file(send),
             Step::Advance(advance) => self.advance(*advance),
-            Step::Crash(crash) => match crash.until {
-                Some(until) => {
-                    // What is done at the start is done a moment after it, and that moment is the one asked for.
-                    let down = self.until(until)?.saturating_sub(STARTING);
-                    self.driver.crash_for(down)?;
-                    Ok(self.driver.advance_wall_clock(STARTING)?)
-                }
-                None => Ok(self.driver.crash()?),
-            },
+            Step::Crash(crash) => self.crash(crash),
             Step::Expect(expect) => return self.expect(expect),
             Step::ExpectCount(count) => return self.expect_count(count),
             Step::Store(row) => return self.store(row),
@@ -153,6 +192,31 @@ impl<'a> Run<'a> {
             return Err(Problem::new(format!("task {task} fails: {}", with_causes(error))));
         }
         Ok(())
+    }
+
+    fn crash(&mut self, crash: &Crash) -> Result<(), Problem> {
+        if let Some(topic) = &crash.reread {
+            self.known(topic)?;
+            let membership = GroupMembership { group: self.definition.application_id().to_owned(), member: None };
+            let read = self.positions()?.into_iter().filter(|(partition, ..)| *partition.topic == **topic);
+            let offsets: Vec<_> = read.map(|(partition, ..)| CommittedOffset { partition, offset: 0, metadata: String::new() }).collect();
+            self.driver.log().commit_offsets(&membership, &offsets)?;
+        }
+        let topology = match &crash.config {
+            Some(settings) => {
+                let failed = |error: straum::BoxError| Problem::new(with_causes(&*error));
+                self.service = self.definition.http(settings).map_err(failed)?;
+                Some(self.definition.build(settings).map_err(failed)?)
+            }
+            None => None,
+        };
+        match (topology, crash.until) {
+            (Some(topology), _) => self.driver.crash_into(&topology)?,
+            // What is done at the start is done a moment after it, and that moment is the one asked for.
+            (None, Some(until)) => self.driver.crash_for(self.until(until)?.saturating_sub(STARTING))?,
+            (None, None) => return Ok(self.driver.crash()?),
+        }
+        Ok(self.driver.advance_wall_clock(STARTING)?)
     }
 
     /// Commits everything, with the crash that may be armed or planned in it.
@@ -207,7 +271,8 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn send_file(&mut self, send: &SendFile) -> Result<(), Problem> {
+    /// The topic, the lines and the key that a file gives.
+    fn file(&self, send: &SendFile) -> Result<(Arc<str>, Vec<Vec<u8>>, Option<Vec<u8>>), Problem> {
         let path = self.scenario.beside(&send.file);
         let text = std::fs::read(&path).map_err(|error| Problem::new(format!("{} cannot be read: {error}", path.display())))?;
         let text = text.strip_suffix(b"\n").unwrap_or(&text);
@@ -219,7 +284,11 @@ impl<'a> Run<'a> {
             })?;
         }
         let key = payload::bytes(&send.key, true).map_err(Problem::new)?;
-        let topic = self.input(&send.topic)?;
+        Ok((self.input(&send.topic)?, lines.into_iter().map(<[u8]>::to_vec).collect(), key))
+    }
+
+    fn send_file(&mut self, send: &SendFile) -> Result<(), Problem> {
+        let (topic, lines, key) = self.file(send)?;
         let timestamp = self.driver.now();
         let parts = self.plan.parts(lines.len());
         for (place, part) in lines.chunks(lines.len().div_ceil(parts).max(1)).enumerate() {
@@ -256,7 +325,6 @@ impl<'a> Run<'a> {
     }
 
     fn known(&self, topic: &str) -> Result<(), Problem> {
-        use straum::log::Log;
         if self.driver.log().partitions(topic)?.is_none() {
             let topics = self.driver.log().topics()?.join(", ");
             return Err(Problem::new(format!("no topic {topic:?}, expected one of [{topics}]")));
@@ -299,7 +367,10 @@ impl<'a> Run<'a> {
     }
 
     fn expect_count(&mut self, count: &ExpectCount) -> Result<(), Problem> {
-        let came = std::mem::take(self.came(&count.topic)?);
+        let pending = self.came(&count.topic)?;
+        let counted = |came: &Came| count.value.as_ref().is_none_or(|value| contains(&came.value, value));
+        let (came, left): (Vec<Came>, Vec<Came>) = std::mem::take(pending).into_iter().partition(counted);
+        *pending = left;
         if came.len() == count.records {
             return Ok(());
         }
@@ -337,7 +408,7 @@ impl<'a> Run<'a> {
 
     fn http(&self, asked: &Http) -> Result<(), Problem> {
         let service = self.service.as_ref().ok_or_else(|| Problem::new(format!("topology {} has no query API", self.scenario.case.topology)))?;
-        let call = Call { method: asked.method.to_uppercase(), path: asked.path.clone(), body: asked.body.clone(), now: self.driver.now(), behind: Behind::NOTHING };
+        let call = Call { method: asked.method.to_uppercase(), path: asked.path.clone(), body: asked.body.clone(), now: self.driver.now(), behind: self.behind()? };
         let answer = service.call(Stores::Driver(&self.driver), &call);
         let name = format!("{} {}", call.method, call.path);
         if answer.status != asked.status {
@@ -348,7 +419,7 @@ impl<'a> Run<'a> {
             Some(expected) if !contains(&answer.body, expected) => {
                 Err(Problem { message: format!("answer of {name}"), difference: difference(expected, &focus(&answer.body, expected)) })
             }
-            _ => Ok(()),
+            _ => asked.lists.iter().try_for_each(|list| lists::check(&answer.body, list).map_err(|wrong| Problem::new(format!("answer of {name}: {wrong}")))),
         }
     }
 }

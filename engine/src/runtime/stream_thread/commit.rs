@@ -2,10 +2,11 @@
 
 use std::rc::Rc;
 
-use super::{StreamThread, make_producer};
+use super::{OUTPUT_BYTES, StreamThread, make_producer};
 use crate::error::{Error, ErrorKind};
 use crate::log::{CommittedOffset, LogErrorKind};
 use crate::runtime::{ProbePoint, SeededFault};
+use crate::topology::TaskId;
 
 impl StreamThread {
     fn begin(&mut self) -> Result<(), Error> {
@@ -14,6 +15,11 @@ impl StreamThread {
             self.transaction = Some(self.environment.clock.now());
         }
         Ok(())
+    }
+
+    /// Hands the output over when it is much.
+    pub(super) fn send_if_full(&mut self) -> Result<(), Error> {
+        if self.environment.collector.output().bytes() > OUTPUT_BYTES { self.send() } else { Ok(()) }
     }
 
     /// Hands the collected output, if any, to the producer.
@@ -37,8 +43,11 @@ impl StreamThread {
             task.flush_caches()?;
         }
         let mut dirty = false;
-        for task in self.tasks.values_mut() {
+        let tasks: Vec<TaskId> = self.tasks.keys().copied().collect();
+        for id in tasks {
+            let Some(task) = self.tasks.get_mut(&id) else { continue };
             dirty |= task.prepare()?;
+            self.send_if_full()?;
         }
         self.send()?;
         let wrote = self.wrote || dirty;
@@ -73,6 +82,7 @@ impl StreamThread {
         self.wrote = false;
         self.suspended.retain(|id, _| !self.tasks.contains_key(id));
         self.failures = 0;
+        self.trouble = None;
         self.commits += 1;
         Ok(true)
     }
@@ -105,11 +115,12 @@ impl StreamThread {
         self.tasks.clear();
         let open = self.transaction.take().is_some();
         self.failures += 1;
+        self.trouble = Some(error.to_string());
         self.recoveries += 1;
         self.broken = true;
         let (kind, task, log_kind) = (error.kind(), error.task(), error.log_kind());
         if let Some(task) = task
-            && (matches!(kind, ErrorKind::Processing | ErrorKind::Production | ErrorKind::State) || log_kind == Some(LogErrorKind::OffsetOutOfRange))
+            && (matches!(kind, ErrorKind::Processing | ErrorKind::Production | ErrorKind::State) || stands(log_kind))
         {
             let failing = self.suspended.entry(task).or_default();
             match kind {
@@ -127,4 +138,9 @@ impl StreamThread {
         self.broken = false;
         Ok(())
     }
+}
+
+/// A partition that cannot be read on: to read it again gives the same.
+pub(super) fn stands(kind: Option<LogErrorKind>) -> bool {
+    matches!(kind, Some(LogErrorKind::OffsetOutOfRange | LogErrorKind::Corrupt))
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use straum_state::StoreSpec;
 
+use super::commit::stands;
 use super::{StreamThread, isolation};
 use crate::error::{Error, ErrorKind};
 use crate::log::{CommittedOffset, LogError, LogErrorKind, StartOffset, TopicPartition};
@@ -30,7 +31,7 @@ impl StreamThread {
                 Err(error) if error.kind() == ErrorKind::State => {
                     self.suspended.entry(id).or_default().retry(error.in_task(id), &self.environment.config, now);
                 }
-                Err(error) if error.log_kind() == Some(LogErrorKind::OffsetOutOfRange) => {
+                Err(error) if stands(error.log_kind()) => {
                     self.suspended.entry(id).or_default().pause(error.in_task(id));
                 }
                 Err(error) => return Err(error),
@@ -117,10 +118,7 @@ impl StreamThread {
 
     /// The offset a partition is to be read from has been deleted: retention was faster than the application.
     pub(super) fn reset(&mut self, partition: &TopicPartition, lost: Option<i64>) -> Result<(), Error> {
-        let start = self.without_offset(partition).map_err(|error| {
-            let task = self.tasks.values().find(|task| task.partitions().contains(partition));
-            task.map(|task| task.id).into_iter().fold(error, Error::in_task)
-        })?;
+        let start = self.without_offset(partition)?;
         tracing::error!(%partition, lost, ?start, "the next record was deleted before it was read; reading on from where the reset says");
         let mut assignment = self.positions();
         for (assigned, position) in &mut assignment {

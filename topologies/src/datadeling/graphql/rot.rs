@@ -21,6 +21,7 @@ const STANDARD_ANTALL: i32 = 100;
 pub(super) struct Foresporsel {
     pub(super) lager: Lager,
     pub(super) idag: Date,
+    pub(super) maks_rader: usize,
     pub(super) samlet: Arc<Mutex<Samlet>>,
 }
 
@@ -73,6 +74,10 @@ impl Foresporsel {
         side.elementer.into_iter().map(|treff| Some(self.vis(treff))).collect()
     }
 
+    fn samler(&self, antall: Option<i32>, etter: Option<&str>) -> Result<Sidesamler> {
+        Sidesamler::ny(antall, etter, self.maks_rader).map_err(|feil| avvist(&feil))
+    }
+
     fn uten_rad(&self, avtaler: Vec<AvtaleId>) {
         self.samlet.lock().ufullstendige.extend(avtaler);
     }
@@ -117,10 +122,6 @@ impl Foresporsel {
     }
 }
 
-fn samler(antall: Option<i32>, etter: Option<&str>) -> Result<Sidesamler> {
-    Sidesamler::ny(antall, etter).map_err(|feil| avvist(&feil))
-}
-
 /// The filter of a query that only asks whether to show those entered by mistake.
 fn uten_vilkaar(inkluder_feilregistrert: Option<bool>) -> sporring::AvtaleFilter {
     sporring::AvtaleFilter { inkluder_feilregistrert: inkluder_feilregistrert.unwrap_or(true), ..Default::default() }
@@ -140,7 +141,7 @@ impl Query {
         etter: Option<String>,
     ) -> Result<Vec<Option<Avtale>>> {
         let om = foresporsel(ctx)?;
-        let samler = samler(antall, etter.as_deref())?;
+        let samler = om.samler(antall, etter.as_deref())?;
         let identer = personnummer.into_iter().chain(personnumre.into_iter().flatten()).collect();
         let person = om.personer(identer, utvid_identer)?;
         Ok(om.liste(ctx, om.blant(person.treff, &uten_vilkaar(inkluder_feilregistrert), samler)?))
@@ -155,7 +156,7 @@ impl Query {
         etter: Option<String>,
     ) -> Result<Vec<Option<Avtale>>> {
         let om = foresporsel(ctx)?;
-        let samler = samler(antall, etter.as_deref())?;
+        let samler = om.samler(antall, etter.as_deref())?;
         let treff = om.bedrifter(organisasjonsnummer.as_deref())?;
         Ok(om.liste(ctx, om.blant(treff, &uten_vilkaar(inkluder_feilregistrert), samler)?))
     }
@@ -185,7 +186,7 @@ impl Query {
         etter: Option<String>,
     ) -> Result<Vec<Option<Avtale>>> {
         let om = foresporsel(ctx)?;
-        let samler = samler(antall, etter.as_deref())?;
+        let samler = om.samler(antall, etter.as_deref())?;
         let Some(tiltakstype) = tiltakstype else { return Ok(Vec::new()) };
         let filter = sporring::AvtaleFilter { tiltakstyper: Some(vec![tiltakstype.into()]), ..uten_vilkaar(inkluder_feilregistrert) };
         Ok(om.liste(ctx, om.blant_alle(&filter, samler)?))
@@ -200,7 +201,7 @@ impl Query {
         etter: Option<String>,
     ) -> Result<Vec<Option<Avtale>>> {
         let om = foresporsel(ctx)?;
-        let samler = samler(antall, etter.as_deref())?;
+        let samler = om.samler(antall, etter.as_deref())?;
         let Some(status) = status else { return Ok(Vec::new()) };
         let filter = sporring::AvtaleFilter { statuser: Some(vec![status.into()]), ..uten_vilkaar(inkluder_feilregistrert) };
         Ok(om.liste(ctx, om.blant_alle(&filter, samler)?))
@@ -278,7 +279,7 @@ impl Query {
         let om = foresporsel(ctx)?;
         let filter = sporring::AvtaleFilter::from(filter);
         filter.sjekk().map_err(|feil| avvist(&feil))?;
-        let samler = samler(antall.or(Some(STANDARD_ANTALL)), etter.as_deref())?;
+        let samler = om.samler(antall.or(Some(STANDARD_ANTALL)), etter.as_deref())?;
         // Persons and employers have stores of their own; only without either are all rows read.
         let side = match (&filter.personnumre, &filter.bedrifter) {
             (Some(personnumre), _) => {

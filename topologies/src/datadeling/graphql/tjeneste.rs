@@ -9,18 +9,27 @@ use straum_schemas::datadeling::Mikros;
 
 use super::rot::{Foresporsel, Query, Samlet};
 use crate::datadeling::lager::Lager;
+use crate::datadeling::sporring::MAKS_RADER;
 use crate::datadeling::tid;
 
 /// Largest body, in bytes.
 pub const MAKS_KROPP: usize = 64 * 1024;
 
 /// Settings of the query API.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Apiinnstillinger {
     /// Whether the schema may be asked about; off in production.
     pub introspeksjon: bool,
     /// Whether to answer before the first read-through is done.
     pub tillat_ufullstendig: bool,
+    /// Most rows of a list that is not paged.
+    pub maks_rader: usize,
+}
+
+impl Default for Apiinnstillinger {
+    fn default() -> Self {
+        Self { introspeksjon: false, tillat_ufullstendig: false, maks_rader: MAKS_RADER }
+    }
 }
 
 /// How far the stores are behind the source.
@@ -115,7 +124,7 @@ impl Tjeneste {
             return Svar::feil(503, "IKKE_KLAR", "the stores cannot be read, try again later");
         };
         let samlet = Arc::new(Mutex::new(Samlet::default()));
-        let data = Foresporsel { lager, idag, samlet: Arc::clone(&samlet) };
+        let data = Foresporsel { lager, idag, maks_rader: self.innstillinger.maks_rader, samlet: Arc::clone(&samlet) };
         let mut svar = self.skjema.execute(foresporsel.data(data)).await;
         svar.errors.iter_mut().for_each(uten_tall);
         svar.extensions.insert(

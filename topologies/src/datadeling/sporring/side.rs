@@ -14,7 +14,7 @@ use crate::datadeling::tid;
 /// Most rows of one page.
 pub const MAKS_ANTALL: i32 = 1000;
 
-/// Most rows of a list that is not paged.
+/// Most rows of a list that is not paged, unless told otherwise.
 pub const MAKS_RADER: usize = 10_000;
 
 /// Place of a row in every list: startDato ascending, those without last, then avtaleId.
@@ -74,6 +74,7 @@ pub struct Side {
 /// Sorts and pages a list row by row. Holds no more rows than are returned, however many are given.
 pub struct Sidesamler {
     antall: Option<i32>,
+    maks: usize,
     plass: usize,
     etter: Option<Sortering>,
     antall_totalt: usize,
@@ -82,20 +83,21 @@ pub struct Sidesamler {
 }
 
 impl Sidesamler {
-    /// A page of at most `antall` rows, those after the cursor `etter`.
+    /// A page of at most `antall` rows, those after the cursor `etter`; without `antall` all of them, if there are no more than
+    /// `maks`.
     ///
     /// # Errors
     /// `UGYLDIG_ARGUMENT` when `antall` is not 1–1000 or `etter` is not a cursor.
-    pub fn ny(antall: Option<i32>, etter: Option<&str>) -> Result<Self, Sporringsfeil> {
+    pub fn ny(antall: Option<i32>, etter: Option<&str>, maks: usize) -> Result<Self, Sporringsfeil> {
         let plass = match antall {
-            None => MAKS_RADER,
-            Some(antall @ 1..=MAKS_ANTALL) => usize::try_from(antall).unwrap_or(MAKS_RADER),
+            None => maks,
+            Some(antall @ 1..=MAKS_ANTALL) => usize::try_from(antall).unwrap_or(maks),
             Some(annet) => {
                 return Err(Sporringsfeil::ugyldig(format!("argument antall is {annet}, expected 1 to {MAKS_ANTALL}")));
             }
         };
         let etter = etter.map(Sortering::fra_peker).transpose()?;
-        Ok(Self { antall, plass, etter, antall_totalt: 0, flere: false, beholdt: BinaryHeap::new() })
+        Ok(Self { antall, maks, plass, etter, antall_totalt: 0, flere: false, beholdt: BinaryHeap::new() })
     }
 
     /// Takes a row of the list, in any order.
@@ -115,11 +117,12 @@ impl Sidesamler {
     /// The page.
     ///
     /// # Errors
-    /// `FOR_STORT_RESULTAT` when `antall` is not given and more than 10 000 rows follow.
+    /// `FOR_STORT_RESULTAT` when `antall` is not given and more rows follow than are allowed.
     pub fn ferdig(self) -> Result<Side, Sporringsfeil> {
         if self.flere && self.antall.is_none() {
             return Err(Sporringsfeil::for_stort(format!(
-                "more than {MAKS_RADER} rows, expected argument antall with at most {MAKS_ANTALL}"
+                "more than {} rows, expected argument antall with at most {MAKS_ANTALL}",
+                self.maks
             )));
         }
         let ordnet = self.beholdt.into_sorted_vec();
@@ -139,7 +142,7 @@ pub fn side(
     antall: Option<i32>,
     etter: Option<&str>,
 ) -> Result<Side, Sporringsfeil> {
-    let mut samler = Sidesamler::ny(antall, etter)?;
+    let mut samler = Sidesamler::ny(antall, etter, MAKS_RADER)?;
     for ett in treff {
         samler.ta(ett);
     }

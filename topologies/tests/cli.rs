@@ -1,0 +1,166 @@
+//! `straum` as a user meets it: exit codes, what is said, what is shown of persons, and that nothing is taken from another process.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use serde_json::{Value, json};
+
+/// Exit code, standard output, standard error.
+fn straum(data: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_straum")).args(arguments).env("STRAUM_DATA", data).env_remove("RUST_LOG").output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
+/// Standard output of a command that is done.
+fn done(data: &Path, arguments: &[&str]) -> String {
+    let (code, out, error) = straum(data, arguments);
+    assert_eq!(code, 0, "{arguments:?}: {error}");
+    out
+}
+
+/// A process that runs, its address, and what it says; killed when dropped.
+struct Running {
+    child: Child,
+    address: String,
+    /// Open as long as it runs: it may say more.
+    _says: BufReader<ChildStdout>,
+}
+
+impl Running {
+    fn start(data: &Path, arguments: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_straum")).args(arguments).env("STRAUM_DATA", data).stdout(Stdio::piped()).spawn().unwrap();
+        let mut says = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        while says.read_line(&mut line).unwrap() > 0 {
+            if let Some((_, rest)) = line.split_once("http://") {
+                let address = format!("http://{}", rest.split(['/', ';']).next().unwrap());
+                return Self { child, address, _says: says };
+            }
+            line.clear();
+        }
+        panic!("{arguments:?} ended before it listened: {:?}", child.wait());
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said_with_its_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("none");
+    for (arguments, code, says) in [
+        (&["nope"][..], 2, &["nope"][..]),
+        (&["run", "nope"], 2, &["nope", "datadeling", "count"]),
+        (&["describe", "nope"], 2, &["nope", "datadeling", "count"]),
+        (&["generate", "nope"], 2, &["nope", "datadeling", "count"]),
+        (&["run", "count", "--set", "nope"], 2, &["nope", "expected name=value"]),
+        (&["run", "count", "--set", "nope=1"], 1, &["no setting \"nope\", expected none"]),
+        (&["run", "datadeling", "--set", "epok=1"], 1, &["no setting \"epok\", expected one of [epoke, "]),
+        (&["run", "datadeling", "--set", "maks-rader=x"], 1, &["setting maks-rader is \"x\", expected a positive number"]),
+        (&["store", "list"], 1, &["nothing has run in", "straum run TOPOLOGY"]),
+        (&["topic", "tail", "words"], 1, &["nothing has run in"]),
+        (&["topic", "produce", "words"], 2, &["--value"]),
+        (&["check", "missing.yaml"], 2, &[]),
+    ] {
+        let (actual, out, error) = straum(&data, arguments);
+        assert_eq!(actual, code, "{arguments:?}: {out}{error}");
+        for part in says {
+            assert!(error.contains(part), "{arguments:?}: {error}\nmisses {part}");
+        }
+        assert!(!data.exists(), "{arguments:?} left a folder");
+    }
+}
+
+#[test]
+fn a_folder_answers_with_its_process_and_without() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let running = Running::start(data, &["run", "count"]);
+    assert_eq!(done(data, &["topic", "produce", "words", "--value", "foss elv"]), "1 record written to words\n");
+    let row = |data: &Path| straum(data, &["store", "get", "words-counted", "foss elv", "--json"]);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while row(data).0 != 0 {
+        assert!(std::time::Instant::now() < deadline, "it is not counted");
+    }
+    let found: Value = serde_json::from_str(&row(data).1).unwrap();
+    assert_eq!((&found["key"], &found["value"]), (&json!("foss elv"), &json!(1)));
+    assert_eq!(straum(data, &["store", "get", "words-counted", "stryk"]), (1, String::new(), "no row of this key in store words-counted\n".to_owned()));
+    let held = format!("is held by process {} since", running.child.id());
+    for (arguments, says) in [
+        (&["store", "get", "words", "foss"][..], "no store \"words\", expected one of [words-counted]"),
+        (&["topic", "tail", "wordz"], "no topic \"wordz\", expected one of ["),
+        (&["run", "datadeling"], "is the folder of topology count, expected datadeling"),
+        (&["run", "count"], held.as_str()),
+    ] {
+        let (code, _, error) = straum(data, arguments);
+        assert!(code == 1 && error.contains(says), "{arguments:?}: {error}");
+    }
+    // Without its address the process cannot be asked, and its folder is not opened beside it.
+    std::fs::remove_file(data.join("process.json")).unwrap();
+    let (code, _, error) = straum(data, &["store", "list"]);
+    assert!(code == 1 && error.contains(&held), "{error}");
+    drop(running);
+    let found: Value = serde_json::from_str(&row(data).1).unwrap();
+    assert_eq!(found["value"], json!(1), "a process that was killed has left what it committed");
+}
+
+#[test]
+fn a_demonstration_takes_nothing_from_one_that_is_running_and_is_as_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let running = Running::start(data, &["demo", "--serve"]);
+    let held = format!("is held by process {} since", running.child.id());
+    for again in [&["demo"][..], &["demo", "--fresh"]] {
+        let (code, _, error) = straum(data, again);
+        assert!(code == 1 && error.contains(&held), "{again:?}: {error}");
+    }
+    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let query = json!({ "query": "{ antall(dato: \"2021-06-15\") { antallAvtaler antallPersoner } }" });
+    let mut answer = agent.post(format!("{}/graphql", running.address)).send_json(&query).unwrap();
+    let answer: Value = answer.body_mut().read_json().unwrap();
+    assert_eq!(answer["data"]["antall"].as_array().unwrap().last().unwrap(), &json!({ "antallAvtaler": 86, "antallPersoner": 20 }));
+    assert_eq!(agent.get(format!("{}/internal/isready", running.address)).call().unwrap().status().as_u16(), 200);
+
+    // Personal ids and what is said of a person are masked; ids of agreements are not.
+    let first = |arguments: &[&str]| serde_json::from_str::<Value>(&done(data, arguments)).unwrap()[0].clone();
+    let prefix = ["store", "range", "person", "--limit", "1", "--json", "--prefix", "01098522006/104e330a-e90d-4d0e-aaf8-a53427434477"];
+    let row = first(&prefix);
+    assert_eq!(row["key"], json!("***********/104e330a-e90d-4d0e-aaf8-a53427434477"));
+    assert_eq!((&row["value"]["rad"]["deltakerFnr"], &row["timestamp"]), (&json!("***********"), &Value::Null));
+    let shown = first(&[&prefix[..], &["--show-personal"]].concat());
+    assert_eq!(shown["value"]["rad"]["deltakerFnr"], json!("01098522006"));
+    let tail = ["topic", "tail", "arbeidsgiver.tiltak-avtale-hendelse-compact", "--json", "-n", "1"];
+    let (masked, shown) = (first(&tail), first(&[&tail[..], &["--show-personal"]].concat()));
+    for field in ["deltakerFnr", "deltakerFornavn", "deltakerEtternavn", "veilederNavIdent", "arbeidsgiverFornavn"] {
+        assert!(shown["value"][field].is_string(), "{field} is not in the message");
+        assert_eq!(masked["value"][field], json!("***********"), "{field}");
+    }
+    assert_eq!(masked["value"]["avtaleId"], shown["value"]["avtaleId"]);
+    drop(running);
+    let fresh: Value = serde_json::from_str(&done(data, &["demo", "--fresh", "--json"])).unwrap();
+    assert_eq!(fresh["read"], json!(751), "once it has ended it can be forgotten");
+}
+
+#[test]
+fn what_is_generated_can_be_produced() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let running = Running::start(data, &["run", "count"]);
+    let words = done(data, &["generate", "count", "--records", "3", "--whole"]);
+    assert_eq!(words.lines().count(), 3);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_straum")).args(["topic", "produce", "words", "--file", "-", "--whole", "--json"]).env("STRAUM_DATA", data).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(words.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap(), json!({ "topic": "words", "records": 3 }));
+    let (code, _, error) = straum(data, &["topic", "produce", "words", "--value", "a", "--partition", "9"]);
+    assert!(code == 1 && error.contains("no partition 9 of topic words, expected less than 2"), "{error}");
+    drop(running);
+}
