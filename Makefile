@@ -45,7 +45,8 @@ crash-proof-kafka: ## KILLS=20: the same on a real Kafka broker
 
 memory-proof: ## 30 million keys in 64 tasks within a memory budget
 	@scripts/setup
-	$(CARGO) run $(FLAGS) --bin memory-proof
+	$(CARGO) build $(FLAGS) --bin memory-proof
+	MALLOC_ARENA_MAX=2 target/release/memory-proof
 
 micro: ## Micro-benchmarks
 	@scripts/setup

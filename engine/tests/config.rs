@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use straum::dsl::{Consumed, Grouped, Joined, Materialized, Produced, StreamsBuilder};
+use straum::dsl::{Consumed, Grouped, Joined, Materialized, Produced, Repartitioned, StreamsBuilder};
 use straum::log::embedded::{EmbeddedLog, EmbeddedOptions};
 use straum::log::{CommittedOffset, GroupMembership, HeaderView, Log, OutputBatch, ProducerOptions, TopicPartition, TopicSpec};
 use straum::processor::Headers;
@@ -311,5 +311,28 @@ fn auto_offset_reset_decides_where_to_read_on_when_the_next_record_was_deleted()
         assert_eq!(driver.store::<String, i64>("counts").unwrap().get(&"a".to_owned()).unwrap(), expected, "{reset}");
         let failing = driver.failing().map(|(_, error)| error.to_string()).collect::<String>();
         assert_eq!(failing.contains("no offset to read in-0 from"), reset == "none", "{failing}");
+    }
+}
+
+#[test]
+fn repartition_purge_interval_ms_deletes_what_is_processed() {
+    for (interval, purged) in [("1000", true), ("60000", false)] {
+        let builder = StreamsBuilder::new();
+        let stream = builder.stream("in", Consumed::with(Utf8, I64));
+        stream.repartition("again", Repartitioned::with(Utf8, I64)).to("out", Produced::with(Utf8, I64));
+        let mut driver = driver(&[("repartition.purge.interval.ms", interval)], &builder.build().unwrap()).start().unwrap();
+        (0..3).for_each(|timestamp| pipe(&mut driver, "in", "a", timestamp));
+        driver.settle().unwrap();
+        driver.advance_wall_clock(Duration::from_millis(2000)).unwrap();
+        pipe(&mut driver, "in", "a", 3);
+        driver.settle().unwrap();
+        let (first, end) = driver.log().offsets(&TopicPartition::new("app-again-repartition", 0)).unwrap();
+        assert_eq!((first > 0, first == end || first == 0), (purged, true), "{interval} ms: {first} of {end}");
+        assert_eq!(outputs(&driver), 4);
+        // A restart reads on after what was purged.
+        driver.crash().unwrap();
+        pipe(&mut driver, "in", "a", 4);
+        driver.settle().unwrap();
+        assert_eq!(outputs(&driver), 5);
     }
 }

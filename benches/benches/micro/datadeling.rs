@@ -1,10 +1,15 @@
 //! Datadeling: decoding messages, and one more change of an employer, small and large.
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput};
+use straum::log::embedded::{EmbeddedLog, EmbeddedOptions};
+use straum::log::{HeaderView, Log, OutputBatch, ProducerOptions, TopicSpec};
+use straum::runtime::{Streams, StreamsConfig, StreamsOptions};
 use straum::serde::{Json, RawBytes};
 use straum_schemas::datadeling::{AvtaleId, AvtaleRad, BedriftNokkel, Delendring, Endring, Kilde, Mikros, Tilstand};
 use straum_topologies::datadeling::dekod::{Dekoder, Kildepost, Utfall};
@@ -12,6 +17,7 @@ use straum_topologies::datadeling::generator::{Generator, Generert, Innstillinge
 use straum_topologies::datadeling::kjente::Kjente;
 use straum_topologies::datadeling::rekkefolge::Lagring;
 use straum_topologies::datadeling::{projeksjon, tid};
+use straum_topologies::registry::{self, TopologyDefinition};
 
 use crate::state::Task;
 
@@ -98,5 +104,62 @@ pub(crate) fn large_employer(criterion: &mut Criterion) {
             });
         });
     }
+    group.finish();
+}
+
+/// A log in a folder of its own that holds the messages, and its folder.
+fn filled_log(definition: &dyn TopologyDefinition, messages: &[Generert]) -> (tempfile::TempDir, Arc<EmbeddedLog>) {
+    let folder = tempfile::tempdir().unwrap();
+    let log = EmbeddedLog::open(folder.path().join("log"), EmbeddedOptions::new()).unwrap();
+    for topic in definition.topics() {
+        let config = topic.config.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        log.create_topic(&TopicSpec { name: topic.name.to_owned(), partitions: topic.partitions, config }).unwrap();
+    }
+    let options = ProducerOptions { client_id: "feeder".to_owned(), transactional_id: None, transaction_timeout: Duration::from_secs(60) };
+    let mut producer = log.producer(&options).unwrap();
+    let mut batch = OutputBatch::new();
+    for chunk in messages.chunks(1000) {
+        let source = batch.topic(&definition.topics().first().unwrap().name.into());
+        for message in chunk {
+            batch.push(source, 0, message.tidspunkt, message.nokkel.as_deref().map(str::as_bytes), message.verdi.as_deref(), HeaderView::new(&[]));
+        }
+        producer.send(&batch).unwrap();
+        batch.clear();
+    }
+    producer.flush().unwrap();
+    (folder, Arc::new(log))
+}
+
+/// The whole application on a backlog: from its start until everything is in the stores and committed.
+pub(crate) fn bootstrap(criterion: &mut Criterion) {
+    const BACKLOG: u64 = 50_000;
+    let mut group = criterion.benchmark_group("datadeling");
+    group.throughput(Throughput::Elements(BACKLOG));
+    let definition = registry::find("datadeling").unwrap();
+    let messages: Vec<Generert> = Generator::ny(Innstillinger { meldinger: BACKLOG, ..Innstillinger::default() }).collect();
+    group.bench_function("bootstrap, a message", |bencher| {
+        bencher.iter_custom(|iterations| {
+            let run = |_| {
+                let (folder, log) = filled_log(&*definition, &messages);
+                let mut config = StreamsConfig::new(definition.application_id());
+                definition.configure(&mut config);
+                config.state_dir = folder.path().join("state");
+                config.num_stream_threads = 2;
+                let topology = definition.build(&BTreeMap::new()).unwrap();
+                let options = StreamsOptions::default().handlers(definition.handlers());
+                let mut streams = Streams::new(&topology, config, log, options);
+                let began = Instant::now();
+                streams.start().unwrap();
+                while !(streams.is_idle() && streams.tasks().iter().map(|task| task.processed).sum::<u64>() >= BACKLOG) {
+                    assert!(streams.tasks().iter().all(|task| task.failing.is_none()), "{:?}", streams.tasks());
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                let spent = began.elapsed();
+                streams.close().unwrap();
+                spent
+            };
+            (0..iterations).map(run).sum()
+        });
+    });
     group.finish();
 }

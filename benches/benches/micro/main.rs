@@ -18,6 +18,6 @@ fn settings() -> Criterion {
 criterion_group! {
     name = micro;
     config = settings();
-    targets = state::overlay, state::rocksdb, state::scan, operators::stateless, log::append, log::read, datadeling::decode, datadeling::large_employer
+    targets = state::overlay, state::rocksdb, state::scan, operators::stateless, log::append, log::read, datadeling::decode, datadeling::bootstrap, datadeling::large_employer
 }
 criterion_main!(micro);

@@ -70,6 +70,9 @@ pub struct StreamsConfig {
     pub dead_letter_topic: Option<Arc<str>>,
     /// `task.timeout.ms`, 5 min: how long a failing task retries before it pauses.
     pub task_timeout: Duration,
+    /// `repartition.purge.interval.ms`, 30 s: how often, at a commit, records of repartition topics that are processed are
+    /// deleted.
+    pub repartition_purge_interval: Duration,
     /// `retry.backoff.ms`, 100 ms: before the first retry; each further one waits twice as long.
     pub retry_backoff: Duration,
     /// `retry.backoff.max.ms`, 1 s: the longest wait before a retry.
@@ -83,7 +86,7 @@ pub struct StreamsConfig {
     pub memory_max_bytes: u64,
 }
 
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 18] = [
     "application.id",
     "auto.offset.reset",
     "buffered.records.per.partition",
@@ -95,6 +98,7 @@ const KEYS: [&str; 17] = [
     "num.stream.threads",
     "poll.ms",
     "processing.guarantee",
+    "repartition.purge.interval.ms",
     "retry.backoff.max.ms",
     "retry.backoff.ms",
     "state.dir",
@@ -121,6 +125,7 @@ impl StreamsConfig {
             poll: Duration::from_millis(100),
             state_dir: std::env::temp_dir().join("straum"),
             task_timeout: Duration::from_secs(300),
+            repartition_purge_interval: Duration::from_secs(30),
             retry_backoff: Duration::from_millis(100),
             retry_backoff_max: Duration::from_secs(1),
             transaction_timeout: Duration::from_secs(10),
@@ -180,6 +185,7 @@ impl StreamsConfig {
             "state.dir" => self.state_dir = value.into(),
             "errors.dead.letter.queue.topic.name" => self.dead_letter_topic = (!value.is_empty()).then(|| value.into()),
             "task.timeout.ms" => self.task_timeout = Duration::from_millis(number(key, value, 0)?),
+            "repartition.purge.interval.ms" => self.repartition_purge_interval = Duration::from_millis(number(key, value, 1)?),
             "retry.backoff.ms" => self.retry_backoff = Duration::from_millis(number(key, value, 0)?),
             "retry.backoff.max.ms" => self.retry_backoff_max = Duration::from_millis(number(key, value, 0)?),
             "transaction.timeout.ms" => self.transaction_timeout = Duration::from_millis(number(key, value, 1000)?),

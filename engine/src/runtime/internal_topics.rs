@@ -1,6 +1,6 @@
 //! The topics an application needs: checks that the user's exist, decides how many partitions its own have, makes them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind};
@@ -12,12 +12,18 @@ use crate::topology::{Subtopology, TaskId, TopicRef, Topology, changelog_topic};
 #[derive(Clone, Debug)]
 pub(crate) struct TaskPlan {
     tasks: BTreeMap<TaskId, Vec<TopicPartition>>,
+    repartition_topics: BTreeSet<Arc<str>>,
 }
 
 impl TaskPlan {
     /// What a task reads: its number of each source topic that has so many partitions.
     pub(crate) fn partitions(&self, task: TaskId) -> &[TopicPartition] {
         self.tasks.get(&task).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Whether a topic is one of the application's own, read by nobody else.
+    pub(crate) fn is_repartition(&self, topic: &Arc<str>) -> bool {
+        self.repartition_topics.contains(topic)
     }
 
     /// How many of `threads` threads have something to do: no more than there are tasks.
@@ -67,7 +73,8 @@ pub(crate) fn prepare(topology: &Topology, config: &StreamsConfig, log: &dyn Log
     {
         create(log, topic, 1, BTreeMap::new())?;
     }
-    Ok(TaskPlan { tasks })
+    let repartition_topics = partitions.keys().filter(|topic| matches!(topic, TopicRef::Repartition(_))).map(|topic| topic.resolve(application)).collect();
+    Ok(TaskPlan { tasks, repartition_topics })
 }
 
 fn source_partitions(topology: &Topology, log: &dyn Log) -> Result<BTreeMap<TopicRef, u32>, Error> {

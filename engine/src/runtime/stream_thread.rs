@@ -55,6 +55,7 @@ pub(crate) struct StreamThread {
     transaction: Option<i64>,
     wrote: bool,
     last_commit: i64,
+    last_purge: i64,
     paused: Vec<TopicPartition>,
     /// The last round processed something: there may be more, and the log is not waited for.
     progressed: bool,
@@ -124,6 +125,7 @@ impl StreamThread {
             transaction: None,
             wrote: false,
             last_commit,
+            last_purge: last_commit,
             paused: Vec::new(),
             progressed: false,
             batches: Vec::new(),

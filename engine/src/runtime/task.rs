@@ -384,6 +384,11 @@ impl Task {
         if moved.is_empty() && wrote { (0..self.queues.len()).filter_map(|index| offset(index, false)).collect() } else { moved }
     }
 
+    /// The offsets the group has.
+    pub(crate) fn committed_offsets(&self) -> impl Iterator<Item = (&TopicPartition, Offset)> {
+        self.partitions().iter().zip(&self.committed).filter_map(|(partition, offset)| Some((partition, (*offset)?)))
+    }
+
     /// True when a commit would write something of this task.
     pub(crate) fn is_dirty(&self) -> bool {
         self.stores.iter().any(|entry| entry.store.borrow().dirty_bytes() > 0)

@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use super::{OUTPUT_BYTES, StreamThread, make_producer};
 use crate::error::{Error, ErrorKind};
-use crate::log::{CommittedOffset, LogErrorKind};
+use crate::log::{CommittedOffset, LogErrorKind, Offset, TopicPartition};
+use crate::runtime::task::Task;
 use crate::runtime::{ProbePoint, SeededFault};
 use crate::topology::TaskId;
 
@@ -84,7 +85,26 @@ impl StreamThread {
         self.failures = 0;
         self.trouble = None;
         self.commits += 1;
+        self.purge();
         Ok(true)
+    }
+
+    /// Deletes what is processed of the repartition topics, which nobody else reads. What fails is done the next time.
+    fn purge(&mut self) {
+        let interval = i64::try_from(self.environment.config.repartition_purge_interval.as_millis()).unwrap_or(i64::MAX);
+        if self.last_commit - self.last_purge < interval {
+            return;
+        }
+        self.last_purge = self.last_commit;
+        let repartition = |partition: &TopicPartition| self.environment.plan.is_repartition(&partition.topic);
+        let committed = self.tasks.values().flat_map(Task::committed_offsets);
+        let before: Vec<(TopicPartition, Offset)> = committed.filter(|(partition, _)| repartition(partition)).map(|(partition, offset)| (partition.clone(), offset)).collect();
+        if before.is_empty() {
+            return;
+        }
+        if let Err(error) = self.log.delete_records(&before) {
+            tracing::warn!(%error, "repartition topics are not purged");
+        }
     }
 
     fn apply(&mut self, offsets: &[CommittedOffset]) -> Result<(), Error> {

@@ -12,7 +12,7 @@ use crate::log::{CommittedOffset, LogError, LogErrorKind, StartOffset, TopicPart
 use crate::runtime::OffsetReset;
 use crate::runtime::restore::Restore;
 use crate::runtime::task::Task;
-use crate::topology::{Subtopology, TaskId, TopicRef, changelog_topic};
+use crate::topology::{Subtopology, TaskId, changelog_topic};
 
 impl StreamThread {
     /// Opens, restores and starts the assigned tasks that are not open, at the committed offsets. Tasks that failed in a
@@ -102,11 +102,8 @@ impl StreamThread {
     /// Where a partition is read from when the group has no offset for it, or one that is not there any more. What is in
     /// a repartition topic is always wanted.
     fn without_offset(&self, partition: &TopicPartition) -> Result<StartOffset, Error> {
-        let application = &self.environment.config.application_id;
-        let repartition = |topic: &TopicRef| matches!(topic, TopicRef::Repartition(_)) && topic.resolve(application) == partition.topic;
-        let internal = self.environment.topology.subtopologies().iter().flat_map(|subtopology| &subtopology.sources).any(repartition);
         match self.environment.config.auto_offset_reset {
-            _ if internal => Ok(StartOffset::Beginning),
+            _ if self.environment.plan.is_repartition(&partition.topic) => Ok(StartOffset::Beginning),
             OffsetReset::Earliest => Ok(StartOffset::Beginning),
             OffsetReset::Latest => Ok(StartOffset::End),
             OffsetReset::None => {
