@@ -122,6 +122,15 @@ impl Error {
         self
     }
 
+    /// The error for a log: what code or data of the user's says is left out, for it may name a person.
+    pub(crate) fn without_user_text(&self) -> String {
+        let whole = self.to_string();
+        match (&self.inner.kind, &self.inner.source) {
+            (ErrorKind::Log | ErrorKind::State, _) | (_, None) => whole,
+            (_, Some(source)) => whole.strip_suffix(&format!(": {source}")).map_or_else(|| self.inner.message.clone(), str::to_owned),
+        }
+    }
+
     /// What the caller should do.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

@@ -147,7 +147,7 @@ fn it_is_undone_with_its_record_and_survives_a_crash() {
     driver.commit().unwrap();
     std::fs::remove_dir_all(folder.path().join("0_0")).unwrap();
     driver.crash().unwrap();
-    assert!(driver.restored().any(|(_, restored)| restored.records == 2));
+    assert!(driver.restored().any(|(_, restored)| restored.from.is_none() && restored.records >= 2));
     input.pipe_values(&mut driver, [("a", 6)]).unwrap();
     assert_eq!(output.read_pairs(&driver).unwrap(), [("a".to_owned(), 7)]);
 }

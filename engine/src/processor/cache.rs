@@ -33,6 +33,9 @@ pub(crate) trait FlushCache {
     /// Forwards the update that has waited longest since its latest write; false when none waits.
     fn flush_next(&self) -> Result<bool, Error>;
 
+    /// Gives up the update that [`FlushCache::flush_next`] would forward: downstream never sees it.
+    fn leave_out_next(&self) -> Result<(), Error>;
+
     /// Forwards what the cache has no room for, after the store was read or written.
     fn evict(&self) -> Result<(), Error>;
 }

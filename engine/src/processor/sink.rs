@@ -51,9 +51,9 @@ where
         }
         self.task.collector.burn_fuse();
         let mut output = self.task.collector.output();
-        let before = output.bytes();
         let chosen = self.partitioner.as_ref().and_then(|partitioner| partitioner(&record.key, &record.value, target.partitions));
         let mut emit = |partition: Option<u32>| {
+            let before = output.bytes();
             output.push_with(
                 target.topic,
                 record.timestamp,
@@ -67,10 +67,11 @@ where
                     None => Ok(straum_state::Serialized::Null),
                 },
                 |key| Some(partition.unwrap_or_else(|| self.task.collector.partition(key, target.partitions))),
-            )
+            )?;
+            self.task.collector.check_size(output.bytes() - before, topic)
         };
         match chosen {
-            None => emit(None).map(drop)?,
+            None => emit(None)?,
             Some(partitions) if partitions.is_empty() => self.task.drop_record(),
             Some(partitions) => {
                 if let Some(wrong) = partitions.iter().find(|partition| **partition >= target.partitions) {
@@ -78,13 +79,11 @@ where
                     return Err(Error::new(ErrorKind::Production, format!("partitioner chose partition {wrong} of {topic}, expected less than {count}")));
                 }
                 for partition in partitions {
-                    emit(Some(partition)).map(drop)?;
+                    emit(Some(partition))?;
                 }
             }
         }
-        let written = output.bytes() - before;
-        drop(output);
-        self.task.collector.check_size(written, topic)
+        Ok(())
     }
 
     fn send(&self, record: &Record<K, V>) -> Result<(), Error> {

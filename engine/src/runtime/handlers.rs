@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::log::{LogRecord, TopicPartition};
 
 /// What to do about a record that failed. Kafka Streams: the `Response` of its exception handlers.
@@ -23,7 +23,7 @@ pub struct Failure<'a> {
     pub error: &'a Error,
     /// Where the record was read from; `None` when a punctuation or a cached update failed.
     pub partition: Option<&'a TopicPartition>,
-    /// The record as it came.
+    /// The record as it came; `None` when a punctuation or a cached update failed.
     pub record: Option<LogRecord<'a>>,
 }
 
@@ -40,6 +40,20 @@ pub struct ExceptionHandlers {
     pub processing: ExceptionHandler,
     /// An output could not be serialised or was refused. Kafka Streams: `ProductionExceptionHandler`.
     pub production: ExceptionHandler,
+}
+
+impl ExceptionHandlers {
+    /// What is to be done: the handler of the error's kind decides.
+    pub(crate) fn decide(&self, failure: &Failure<'_>) -> Decision {
+        match failure.error.kind() {
+            ErrorKind::Deserialization => (self.deserialization)(failure),
+            ErrorKind::Processing => (self.processing)(failure),
+            ErrorKind::Production => (self.production)(failure),
+            // Not the record's fault: the task tries again and pauses in the end.
+            ErrorKind::State | ErrorKind::Log => Decision::Retry,
+            ErrorKind::Topology | ErrorKind::Config | ErrorKind::InvalidState => Decision::Fail,
+        }
+    }
 }
 
 impl Default for ExceptionHandlers {
@@ -69,4 +83,7 @@ pub mod dead_letter {
     pub const PARTITION: &str = "__streams.errors.partition";
     /// Its offset, in decimal digits.
     pub const OFFSET: &str = "__streams.errors.offset";
+    /// Straum's own: how many bytes of key and value were left out, because the letter would have exceeded
+    /// `max.request.size`. They are where the record was read from.
+    pub const LEFT_OUT: &str = "__streams.errors.left.out.bytes";
 }

@@ -31,8 +31,13 @@ pub(crate) struct Restore<'a> {
     pub(crate) changelog: TopicPartition,
     /// Under exactly-once an aborted record must not reach the store.
     pub(crate) isolation: Isolation,
+    /// The wall clock, in milliseconds.
+    pub(crate) now: i64,
     pub(crate) probe: &'a Probe,
 }
+
+/// How long a compacted topic keeps a tombstone if it does not say so, in milliseconds. Kafka: `delete.retention.ms`.
+const DELETE_RETENTION_MS: i64 = 86_400_000;
 
 impl Restore<'_> {
     /// Reads the changelog from where the state stands to its end. `progress` hears of each batch.
@@ -48,6 +53,11 @@ impl Restore<'_> {
         {
             // Beyond the end: the topic was made anew. Before its beginning: what is missing is gone.
             tracing::warn!(%store, offset, beginning, end, "state does not fit its changelog and is rebuilt");
+            self.state.wipe(&store)?;
+            from = None;
+        }
+        if from.is_some_and(|offset| offset < end) && self.may_have_missed_tombstones() {
+            tracing::warn!(%store, "state is older than its changelog's tombstones and is rebuilt");
             self.state.wipe(&store)?;
             from = None;
         }
@@ -90,6 +100,13 @@ impl Restore<'_> {
                 return Ok(restored);
             }
         }
+    }
+
+    /// Compaction may have removed tombstones that the state has not read: rows they deleted would come back to life.
+    fn may_have_missed_tombstones(&self) -> bool {
+        let config = self.supplier.changelog_config().unwrap_or_default();
+        let retention = config.get("delete.retention.ms").and_then(|text| text.parse().ok()).unwrap_or(DELETE_RETENTION_MS);
+        self.state.last_applied(self.supplier.name()).is_some_and(|applied| self.now - applied > retention / 2)
     }
 
     /// The *position* decides: a marker at the end is no record.

@@ -317,7 +317,7 @@ impl StreamThread {
         let config = &self.environment.config;
         match self.failures {
             0 => Duration::ZERO,
-            failures => config.retry_backoff.saturating_mul(1 << failures.min(10)).min(config.retry_backoff_max.max(config.retry_backoff)),
+            failures => config.retry_backoff.saturating_mul(1 << (failures - 1).min(10)).min(config.retry_backoff_max.max(config.retry_backoff)),
         }
     }
 

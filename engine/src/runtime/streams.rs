@@ -432,7 +432,7 @@ impl ThreadStart {
         let shared = Arc::clone(&self.shared);
         let index = self.index;
         if let Err(error) = self.drive() {
-            tracing::error!(%error, "stream thread ended");
+            tracing::error!(kind = ?error.kind(), error = error.without_user_text(), "stream thread ended");
             lock(&shared.errors).push(error.to_string());
             let mut threads = lock(&shared.threads);
             threads.entry(index).or_default().ended = true;
@@ -477,6 +477,11 @@ impl ThreadStart {
                 thread.resume_tasks();
             }
             if self.shared.paused.load(Ordering::Acquire) {
+                // What is begun must not stay open: the log would end it, and readers of what is committed wait for it.
+                if thread.has_uncommitted() {
+                    thread.commit_or_recover()?;
+                }
+                self.shared.report(self.index, &thread, true);
                 std::thread::sleep(config.poll.max(Duration::from_millis(1)));
                 continue;
             }

@@ -260,7 +260,7 @@ impl Task {
             None => error,
         };
         let failure = Failure { error: &error, partition: Some(queue.partition()), record };
-        match self.decide(&failure) {
+        match self.environment.handlers.decide(&failure) {
             Decision::Continue => {
                 if let Err(error) = self.dead_letter(&failure) {
                     // Nothing may be lost: without a place for the record the task stays at it.
@@ -284,18 +284,6 @@ impl Task {
         }
     }
 
-    fn decide(&self, failure: &Failure<'_>) -> Decision {
-        let handlers = &self.environment.handlers;
-        match failure.error.kind() {
-            ErrorKind::Deserialization => (handlers.deserialization)(failure),
-            ErrorKind::Processing => (handlers.processing)(failure),
-            ErrorKind::Production => (handlers.production)(failure),
-            // Not the record's fault: the task tries again and pauses in the end.
-            ErrorKind::State | ErrorKind::Log => Decision::Retry,
-            ErrorKind::Topology | ErrorKind::Config | ErrorKind::InvalidState => Decision::Fail,
-        }
-    }
-
     fn dead_letter(&self, failure: &Failure<'_>) -> Result<(), Error> {
         let partition = failure.partition.map(ToString::to_string).unwrap_or_default();
         tracing::warn!(task = %self.id, partition, offset = failure.error.offset(), kind = ?failure.error.kind(), "record sent to the dead-letter topic");
@@ -316,8 +304,8 @@ impl Task {
             self.context.source.set(None);
             if let Err(error) = self.guarded(|_| node.punctuate(timestamp, punctuation)) {
                 let failure = Failure { error: &error, partition: None, record: None };
-                match self.decide(&failure) {
-                    Decision::Continue => tracing::warn!(task = %self.id, kind = ?error.kind(), "punctuation failed and was left out"),
+                match self.environment.handlers.decide(&failure) {
+                    Decision::Continue => self.dead_letter(&failure)?,
                     Decision::Retry | Decision::Fail => {
                         self.failing.pause(error);
                         return Ok(any);
@@ -327,20 +315,26 @@ impl Task {
         }
     }
 
-    /// Forwards what the caches hold. Each update is a step of its own.
+    /// Forwards what the caches hold. Each update is a step of its own, and a handler decides about one that fails.
+    ///
+    /// # Errors
+    /// Of an update that must not be left out: nothing of the task can be committed.
     pub(crate) fn flush_caches(&mut self) -> Result<(), Error> {
         for index in 0..self.caches.len() {
             let Some(cache) = self.caches.get(index).map(Rc::clone) else { continue };
-            loop {
-                let mut more = false;
+            let mut more = true;
+            while more {
                 let result = self.guarded(|_| {
                     more = cache.flush_next()?;
                     Ok(())
                 });
-                result?;
-                if !more {
-                    break;
+                let Err(error) = result else { continue };
+                let failure = Failure { error: &error, partition: None, record: None };
+                if self.environment.handlers.decide(&failure) != Decision::Continue {
+                    return Err(error);
                 }
+                self.dead_letter(&failure)?;
+                self.guarded(|_| cache.leave_out_next())?;
             }
         }
         Ok(())
@@ -356,12 +350,18 @@ impl Task {
         for entry in &self.stores {
             let mut output = self.context.collector.output();
             let changelog = entry.changelog.as_ref();
+            let mut too_large = None;
             entry.store.borrow_mut().prepare(&mut batch, &mut |record| {
                 if let Some((partition, target)) = changelog {
+                    let before = output.bytes();
                     output.push(target.topic, partition.partition, record.timestamp, Some(record.key), record.value, HeaderView::new(&[]));
+                    too_large = too_large.take().or(self.context.collector.check_size(output.bytes() - before, &partition.topic).err());
                 }
                 Ok(())
             })?;
+            if let Some(error) = too_large {
+                return Err(error.in_task(self.id).in_store(Arc::clone(&entry.name)));
+            }
             self.environment.probe.reached(ProbePoint::MidFlush);
         }
         self.prepared = Some(batch);

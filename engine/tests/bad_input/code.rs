@@ -156,3 +156,40 @@ fn a_panic_in_a_punctuation_names_its_node() {
     assert_eq!(reasons.len(), 1);
     assert!(reasons[0].contains("the punctuation gave up") && reasons[0].contains("in task 0_0 in node fragile"), "{}", reasons[0]);
 }
+
+#[test]
+fn a_cached_update_that_fails_is_left_out_and_told_and_the_others_go_on() {
+    for (decision, letters, outputs) in [(Decision::Continue, 1, 1), (Decision::Fail, 0, 0)] {
+        let handlers = ExceptionHandlers { processing: Arc::new(move |_| decision), ..Default::default() };
+        let mut driver = TopologyTestDriver::builder(&orders())
+            .handlers(handlers)
+            .configure(|config| config.statestore_cache_max_bytes = 1 << 20)
+            .start()
+            .unwrap();
+        for key in ["fail", "a", "a"] {
+            write(&mut driver, "orders", key.as_bytes(), br#"{"customer":"c","amount":1}"#);
+        }
+        driver.commit().unwrap();
+        assert_eq!(dead_letters(&driver).len(), letters, "{decision:?}");
+        let checked = driver.output("checked", Utf8, I64).committed().read_pairs(&driver).unwrap();
+        assert_eq!(checked.len(), outputs, "{decision:?}");
+        // The task that stands has committed nothing of what it could not forward.
+        assert_eq!(driver.failing().count(), usize::from(decision == Decision::Fail));
+        assert_eq!(driver.output("counts", Utf8, I64).committed().read_pairs(&driver).unwrap().len(), outputs);
+    }
+}
+
+#[test]
+fn a_punctuation_that_fails_is_told_in_a_dead_letter() {
+    let builder = StreamsBuilder::new();
+    builder.stream("in", Consumed::with(Utf8, I64)).process("fragile", || Fragile, &[]).to("out", Produced::with(Utf8, I64));
+    let mut driver = TopologyTestDriver::new(&builder.build().unwrap()).unwrap();
+    driver.advance_wall_clock(Duration::from_secs(2)).unwrap();
+    driver.commit().unwrap();
+    let letters = dead_letters(&driver);
+    assert_eq!((letters.len(), &letters[0].value), (1, &None));
+    let message = header(&letters[0], dead_letter::MESSAGE);
+    assert!(message.contains("the punctuation gave up") && message.contains("in node fragile"), "{message}");
+    driver.input("in", Utf8, I64).pipe_values(&mut driver, [("a", 1)]).unwrap();
+    assert_eq!(driver.output("out", Utf8, I64).read(&driver).unwrap().len(), 1);
+}

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use straum::dsl::{Consumed, Produced, StreamsBuilder};
+use straum::dsl::{Consumed, Grouped, Materialized, Produced, StreamsBuilder};
 use straum::log::{Log, TopicPartition};
 use straum::processor::Headers;
 use straum::runtime::dead_letter;
@@ -88,6 +88,40 @@ fn a_value_of_20_mib_is_a_production_error() {
     let message = header(&letters[0], dead_letter::MESSAGE);
     assert!(message.contains("20971525 bytes") && message.contains("1048576 (max.request.size)"), "{message}");
     assert_eq!(driver.output("out", Utf8, Utf8).read(&driver).unwrap().len(), 1);
+}
+
+#[test]
+fn a_dead_letter_that_is_too_large_names_where_its_bytes_are() {
+    let mut driver = TopologyTestDriver::builder(&orders()).configure(|config| config.max_request_size = 4096).start().unwrap();
+    write(&mut driver, "orders", b"a", &[b'x'; 5000]);
+    write(&mut driver, "orders", b"a", br#"{"customer":"c","amount":1}"#);
+    driver.commit().unwrap();
+    let letters = dead_letters(&driver);
+    assert_eq!((letters.len(), &letters[0].key, &letters[0].value), (1, &None, &None));
+    assert_eq!(header(&letters[0], dead_letter::LEFT_OUT), "5001");
+    assert_eq!((header(&letters[0], dead_letter::TOPIC), header(&letters[0], dead_letter::OFFSET)), ("orders", "0"));
+    assert_eq!(driver.store::<String, i64>("counts").unwrap().get(&"a".to_owned()).unwrap(), Some(1), "the next record is processed");
+}
+
+#[test]
+fn a_store_value_too_large_for_its_changelog_pauses_its_task_alone() {
+    let builder = StreamsBuilder::new();
+    let grouped = builder.stream("in", Consumed::with(Utf8, Utf8)).group_by_key("by-key", Grouped::with(Utf8, Utf8));
+    let long = grouped.aggregate(String::new, |_, value, all| all + &value, Materialized::with("long", Utf8));
+    long.to_stream().map_values(|all| all.map_or(0, |all| all.len() as i64)).to("out", Produced::with(Utf8, I64));
+    let topology = builder.build().unwrap();
+    let mut driver = TopologyTestDriver::builder(&topology).configure(|config| config.max_request_size = 4096).partitions(2).start().unwrap();
+    let topic: Arc<str> = "in".into();
+    for (partition, value) in [(0, 3000), (0, 3000), (1, 10)] {
+        let value = "x".repeat(value);
+        driver.write(&topic, Some(partition), Some(b"a"), Some(value.as_bytes()), 0, &Headers::new()).unwrap();
+    }
+    driver.run().unwrap();
+    driver.settle().unwrap();
+    let failing: Vec<String> = driver.failing().map(|(task, error)| format!("{task}: {error}")).collect();
+    assert_eq!(failing.len(), 1);
+    assert!(failing[0].starts_with("0_0: ") && failing[0].contains("in store long") && failing[0].contains("4096 (max.request.size)"), "{}", failing[0]);
+    assert_eq!(driver.output("out", Utf8, I64).committed().read_pairs(&driver).unwrap(), [("a".to_owned(), 10)], "the other task went on");
 }
 
 #[test]

@@ -237,6 +237,12 @@ impl<K: 'static, V: Clone + 'static> FlushCache for TableStore<K, V> {
         Ok(true)
     }
 
+    fn leave_out_next(&self) -> Result<(), Error> {
+        let Some(store) = &self.store else { return Ok(()) };
+        store.borrow_mut().drain_unforwarded()?;
+        Ok(())
+    }
+
     fn evict(&self) -> Result<(), Error> {
         let Some(store) = &self.store else { return Ok(()) };
         if store.borrow().is_flushing() {

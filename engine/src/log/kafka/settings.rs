@@ -41,7 +41,12 @@ const CONSUMER: &[(&str, &str)] = &[
 ];
 
 /// A bounded queue: back-pressure instead of memory.
-const PRODUCER: &[(&str, &str)] = &[("linger.ms", "5"), ("queue.buffering.max.kbytes", "65536")];
+const PRODUCER: &[(&str, &str)] = &[
+    ("linger.ms", "5"),
+    // The size of a record is judged where it is written (max.request.size) and by the topic; batches are bounded by batch.size.
+    ("message.max.bytes", "1000000000"),
+    ("queue.buffering.max.kbytes", "65536"),
+];
 
 /// Settings in the order in which librdkafka is to get them; a later one wins.
 type Settings = Vec<(String, String)>;

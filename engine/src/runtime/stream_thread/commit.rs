@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::{OUTPUT_BYTES, StreamThread, make_producer};
 use crate::error::{Error, ErrorKind};
 use crate::log::{CommittedOffset, LogErrorKind, Offset, TopicPartition};
+use crate::runtime::handlers::{Decision, Failure};
 use crate::runtime::task::Task;
 use crate::runtime::{ProbePoint, SeededFault};
 use crate::topology::TaskId;
@@ -130,7 +131,7 @@ impl StreamThread {
 
     /// Ends what was begun and starts again from what is committed.
     pub(super) fn recover(&mut self, error: Error) -> Result<(), Error> {
-        tracing::warn!(thread = %self.name, kind = ?error.kind(), log = ?error.log_kind(), %error, "starting again from what is committed");
+        tracing::warn!(thread = %self.name, kind = ?error.kind(), log = ?error.log_kind(), error = error.without_user_text(), "starting again from what is committed");
         self.environment.collector.output().clear();
         self.tasks.clear();
         let open = self.transaction.take().is_some();
@@ -142,10 +143,12 @@ impl StreamThread {
         if let Some(task) = task
             && (matches!(kind, ErrorKind::Processing | ErrorKind::Production | ErrorKind::State) || stands(log_kind))
         {
+            let retry = self.environment.handlers.decide(&Failure { error: &error, partition: None, record: None }) == Decision::Retry;
             let failing = self.suspended.entry(task).or_default();
-            match kind {
-                ErrorKind::State => failing.retry(error, &self.environment.config, self.environment.clock.now()),
-                _ => failing.pause(error),
+            if retry && !stands(log_kind) {
+                failing.retry(error, &self.environment.config, self.environment.clock.now());
+            } else {
+                failing.pause(error);
             }
         }
         self.wrote = false;

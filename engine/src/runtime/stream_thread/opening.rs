@@ -65,10 +65,12 @@ impl StreamThread {
                 supplier: &**supplier,
                 changelog: TopicPartition::new(changelog_topic(&application, supplier.name()), id.partition),
                 isolation: isolation(&self.environment),
+                now: self.environment.clock.now(),
                 probe: &self.environment.probe,
             };
             let restored = restore.run(&mut |_| {})?;
             tracing::info!(task = %id, store = %restored.store, from = restored.from, end = restored.end, records = restored.records, "restored");
+            self.restored.retain(|(task, before)| (*task, &before.store) != (id, &restored.store));
             self.restored.push((id, restored));
         }
         let mut starts = Vec::with_capacity(partitions.len());

@@ -1,0 +1,113 @@
+//! The life of an application: its states in order, pausing and resuming, and state that has become too old.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use straum::Topology;
+use straum::dsl::{Consumed, Grouped, Materialized, Produced, StreamsBuilder};
+use straum::log::embedded::{EmbeddedLog, EmbeddedOptions};
+use straum::log::{HeaderView, Log, OutputBatch, ProducerOptions, TopicPartition, TopicSpec};
+use straum::runtime::{State, Streams, StreamsConfig, StreamsOptions};
+use straum::serde::{I64, Utf8};
+use straum::testing::TopologyTestDriver;
+
+fn counting() -> Topology {
+    let builder = StreamsBuilder::new();
+    builder
+        .stream("in", Consumed::with(Utf8, I64))
+        .group_by_key("by-key", Grouped::with(Utf8, I64))
+        .count(Materialized::named("counts"))
+        .to_stream()
+        .to("out", Produced::with(Utf8, I64));
+    builder.build().unwrap()
+}
+
+fn send(log: &EmbeddedLog, records: usize) {
+    let options = ProducerOptions { client_id: "test".to_owned(), transactional_id: None, transaction_timeout: Duration::from_secs(10) };
+    let mut producer = log.producer(&options).unwrap();
+    let mut batch = OutputBatch::new();
+    let topic = batch.topic(&"in".into());
+    (0..records).for_each(|_| batch.push(topic, 0, 0, Some(b"a"), Some(&1_i64.to_be_bytes()), HeaderView::new(&[])));
+    producer.send(&batch).unwrap();
+    producer.flush().unwrap();
+}
+
+fn wait(streams: &Streams, ready: impl Fn(&Streams) -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !ready(streams) {
+        assert!(Instant::now() < deadline, "{:?} {:?} {:?}", streams.state(), streams.tasks(), streams.errors());
+        std::thread::yield_now();
+    }
+}
+
+fn processed(streams: &Streams) -> u64 {
+    streams.tasks().iter().map(|task| task.processed).sum()
+}
+
+#[test]
+fn states_are_heard_in_order_and_a_paused_application_processes_nothing_and_leaves_nothing_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = Arc::new(EmbeddedLog::in_memory(EmbeddedOptions::new()).unwrap());
+    for name in ["in", "out"] {
+        log.create_topic(&TopicSpec { name: name.to_owned(), partitions: 1, config: BTreeMap::new() }).unwrap();
+    }
+    let mut config = StreamsConfig::new("app");
+    config.state_dir = folder.path().to_owned();
+    config.poll = Duration::from_millis(1);
+    // Only pausing commits.
+    config.commit_interval = Duration::from_secs(3600);
+    config.transaction_timeout = Duration::from_secs(3600);
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let hears = Arc::clone(&heard);
+    let options = StreamsOptions::default().state_listener(move |new, old| hears.lock().unwrap().push((old, new)));
+    let mut streams = Streams::new(&counting(), config, Arc::<EmbeddedLog>::clone(&log), options);
+    assert_eq!(streams.state(), State::Created);
+    streams.start().unwrap();
+    send(&log, 3);
+    wait(&streams, |streams| processed(streams) == 3);
+    let input = TopicPartition::new("in", 0);
+    let committed = || log.committed("app", std::slice::from_ref(&input)).unwrap()[0].as_ref().map(|committed| committed.offset);
+    assert_eq!(committed(), None, "nothing is committed before the pause");
+    streams.pause();
+    assert!(streams.is_paused());
+    wait(&streams, |_| committed() == Some(3));
+    send(&log, 2);
+    let rounds = streams.rounds();
+    wait(&streams, |streams| streams.rounds() > rounds + 5);
+    assert_eq!(processed(&streams), 3);
+    streams.resume();
+    wait(&streams, |streams| processed(streams) == 5);
+    streams.close().unwrap();
+    let expected = [
+        (State::Created, State::Rebalancing),
+        (State::Rebalancing, State::Running),
+        (State::Running, State::PendingShutdown),
+        (State::PendingShutdown, State::NotRunning),
+    ];
+    assert_eq!(*heard.lock().unwrap(), expected);
+}
+
+#[test]
+fn state_older_than_half_the_life_of_a_tombstone_is_rebuilt_if_it_has_missed_anything() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    // Away for so long, and whether something was written meanwhile.
+    for (away, missed, from) in [(11 * HOUR, true, Some(1)), (13 * HOUR, true, None), (13 * HOUR, false, Some(1))] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut driver = TopologyTestDriver::builder(&counting()).state_folder(folder.path()).now(1_700_000_000_000).start().unwrap();
+        let input = driver.input("in", Utf8, I64);
+        input.pipe_values(&mut driver, [("a", 1)]).unwrap();
+        driver.commit().unwrap();
+        let changelog = TopicPartition::new("test-counts-changelog", 0);
+        let (_, end) = driver.log().offsets(&changelog).unwrap();
+        if missed {
+            driver.write(&changelog.topic, Some(0), Some(b"b"), Some(&7_i64.to_be_bytes()), 0, &straum::processor::Headers::new()).unwrap();
+        }
+        driver.crash_for(away).unwrap();
+        let restored = driver.restored().map(|(_, restored)| restored.from.map(|from| from.min(end) / end)).next();
+        assert_eq!(restored, Some(from), "{away:?} {missed}");
+        let store = driver.store::<String, i64>("counts").unwrap();
+        assert_eq!((store.get(&"a".to_owned()).unwrap(), store.get(&"b".to_owned()).unwrap()), (Some(1), missed.then_some(7)));
+    }
+}
