@@ -169,9 +169,13 @@ fn transaction_timeout_ms_commits_before_the_log_would_abort() {
 
 /// An application on an embedded log in memory, with `records` waiting in one partition.
 fn application(settings: &[(&str, &str)], records: usize, clock: Arc<dyn Clock>) -> (Streams, Arc<EmbeddedLog>, tempfile::TempDir) {
+    application_of(&counting(), settings, records, clock)
+}
+
+fn application_of(topology: &Topology, settings: &[(&str, &str)], records: usize, clock: Arc<dyn Clock>) -> (Streams, Arc<EmbeddedLog>, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let log = Arc::new(EmbeddedLog::in_memory(EmbeddedOptions::new()).unwrap());
-    for name in ["in", "out"] {
+    for name in ["in", "table", "out"] {
         log.create_topic(&TopicSpec { name: name.to_owned(), partitions: 4, config: BTreeMap::new() }).unwrap();
     }
     let options = ProducerOptions { client_id: "test".to_owned(), transactional_id: None, transaction_timeout: Duration::from_secs(10) };
@@ -186,7 +190,7 @@ fn application(settings: &[(&str, &str)], records: usize, clock: Arc<dyn Clock>)
     if config.state_dir == StreamsConfig::new("app").state_dir {
         config.state_dir = folder.path().to_owned();
     }
-    let streams = Streams::new(&counting(), config, Arc::<EmbeddedLog>::clone(&log), StreamsOptions::default().clock(clock));
+    let streams = Streams::new(topology, config, Arc::<EmbeddedLog>::clone(&log), StreamsOptions::default().clock(clock));
     (streams, log, folder)
 }
 
@@ -211,16 +215,16 @@ fn num_stream_threads_runs_as_many_producers() {
 
 #[test]
 fn buffered_records_per_partition_holds_fetching_back() {
-    for (limit, held_back) in [("10", true), ("1000000", false)] {
-        let settings = [("buffered.records.per.partition", limit), ("poll.ms", "1")];
-        let (mut streams, _log, _folder) = application(&settings, 100_000, Arc::new(ManualClock::new(0)));
-        let peak = std::cell::Cell::new(0);
+    // The records wait for the table's, so that only fetching decides how many.
+    for (limit, waiting) in [("10", 10..=3000), ("1000000", 20_000..=20_000)] {
+        let settings = [("buffered.records.per.partition", limit), ("poll.ms", "1"), ("max.task.idle.ms", "3600000")];
+        let (mut streams, _log, _folder) = application_of(&joining(), &settings, 20_000, Arc::new(ManualClock::new(0)));
         streams.start().unwrap();
-        wait(&streams, |streams| {
-            peak.set(peak.get().max(streams.tasks().iter().map(|task| task.buffered).max().unwrap_or(0)));
-            streams.tasks().iter().map(|task| task.processed).sum::<u64>() == 100_000
-        });
-        assert_eq!(peak.get() <= 3000, held_back, "{limit}: {} records waited", peak.get());
+        let buffered = |streams: &Streams| streams.tasks().iter().map(|task| task.buffered).sum::<usize>();
+        wait(&streams, |streams| waiting.contains(&buffered(streams)));
+        let rounds = streams.rounds();
+        wait(&streams, |streams| streams.rounds() > rounds + 20);
+        assert!(waiting.contains(&buffered(&streams)), "{limit}: {} records wait", buffered(&streams));
         streams.close().unwrap();
     }
 }
@@ -241,18 +245,20 @@ fn state_dir_holds_the_state_and_one_process() {
 
 #[test]
 fn poll_ms_is_how_long_an_idle_thread_waits() {
-    let rounds = |poll: &str| {
-        let (mut streams, _log, _folder) = application(&[("poll.ms", poll)], 0, Arc::new(ManualClock::new(0)));
+    let idle = |poll: &str| {
+        let (mut streams, log, folder) = application(&[("poll.ms", poll)], 0, Arc::new(ManualClock::new(0)));
         streams.start().unwrap();
         wait(&streams, |streams| streams.state() == State::Running);
-        let before = streams.rounds();
-        // The slower application is the clock: how often the other polls meanwhile does not depend on the machine.
-        std::thread::sleep(Duration::from_millis(300));
-        let rounds = streams.rounds() - before;
-        streams.close().unwrap();
-        rounds
+        (streams, log, folder)
     };
-    assert!(rounds("1") > rounds("10000"));
+    let (mut patient, _log, _folder) = idle("5000");
+    let (mut eager, _other_log, _other_folder) = idle("1");
+    // Rounds of the one are the clock of the other: how fast the machine is does not matter.
+    let (of_patient, of_eager) = (patient.rounds(), eager.rounds());
+    wait(&eager, |eager| eager.rounds() > of_eager + 20);
+    assert!(patient.rounds() <= of_patient + 1);
+    eager.close().unwrap();
+    patient.close().unwrap();
 }
 
 #[test]

@@ -128,6 +128,10 @@ fn a_demonstration_takes_nothing_from_one_that_is_running_and_is_as_told() {
     let answer: Value = answer.body_mut().read_json().unwrap();
     assert_eq!(answer["data"]["antall"].as_array().unwrap().last().unwrap(), &json!({ "antallAvtaler": 86, "antallPersoner": 20 }));
     assert_eq!(agent.get(format!("{}/internal/isready", running.address)).call().unwrap().status().as_u16(), 200);
+    let metrics = agent.get(format!("{}/internal/metrics", running.address)).call().unwrap().body_mut().read_to_string().unwrap();
+    for line in ["straum_running 1\n", "straum_task_processed_records{task=\"0_0\"} 751\n", "straum_task_failing{task=\"0_0\"} 0\n", "process_resident_memory_bytes "] {
+        assert!(metrics.contains(line), "{line} is not in\n{metrics}");
+    }
 
     // Personal ids and what is said of a person are masked; ids of agreements are not.
     let first = |arguments: &[&str]| serde_json::from_str::<Value>(&done(data, arguments)).unwrap()[0].clone();

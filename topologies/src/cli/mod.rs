@@ -10,6 +10,7 @@ mod data_folder;
 mod demo;
 mod describe;
 mod generate;
+mod metrics;
 mod operator;
 mod output;
 mod questions;

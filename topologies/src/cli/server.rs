@@ -17,6 +17,7 @@ use straum_topologies::registry::{Answer, Call, Stores};
 
 use super::application::Application;
 use super::data_folder::{DataFolder, Listening};
+use super::metrics;
 use super::operator::{self, Request};
 
 /// The header that an operator's call carries.
@@ -36,6 +37,7 @@ pub(super) async fn serve(application: Arc<Application>, folder: &DataFolder, po
         .route("/operator", post(operator).layer(DefaultBodyLimit::max(256 << 20)))
         .route("/internal/isalive", get(|| async { "alive" }))
         .route("/internal/isready", get(is_ready))
+        .route("/internal/metrics", get(metrics))
         .fallback(query)
         .with_state(served);
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.with_context(|| format!("cannot listen on port {port}; choose another with --port"))?;
@@ -75,6 +77,13 @@ async fn is_ready(State(served): State<Served>) -> Response {
         Ok((true, state)) => (StatusCode::OK, state).into_response(),
         Ok((false, state)) => (StatusCode::SERVICE_UNAVAILABLE, state).into_response(),
         Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
+}
+
+async fn metrics(State(served): State<Served>) -> Response {
+    match metrics::text(&served.application.streams.read()) {
+        Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
+        Err(error) => answer(500, &json!({ "error": error.to_string() })),
     }
 }
 

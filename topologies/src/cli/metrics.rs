@@ -1,0 +1,68 @@
+//! What the process shows Prometheus: its tasks, its memory by part, and the process as the system sees it.
+//!
+//! A registry is made for each scrape and filled from what the application reports: nothing is counted twice, and nothing
+//! runs where records pass.
+
+use anyhow::Result;
+use prometheus::core::Collector;
+use prometheus::process_collector::ProcessCollector;
+use prometheus::{IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use straum::runtime::{State, Streams, TaskReport};
+use straum::state::MemoryPart;
+
+const PARTS: [(MemoryPart, &str); 5] = [
+    (MemoryPart::BlockCache, "block_cache"),
+    (MemoryPart::WriteBuffers, "write_buffers"),
+    (MemoryPart::Overlays, "overlays"),
+    (MemoryPart::Queues, "queues"),
+    (MemoryPart::Clients, "clients"),
+];
+
+/// The exposition of an application, in Prometheus' text format.
+pub(super) fn text(streams: &Streams) -> Result<String> {
+    let registry = Registry::new();
+    registry.register(Box::new(ProcessCollector::for_self()))?;
+    one(&registry, "straum_running", "1 when every thread processes", i64::from(streams.state() == State::Running))?;
+    one(&registry, "straum_commits", "Commits since the start", number(streams.commits()))?;
+    one(&registry, "straum_troubles", "Threads that rolled back and have not committed since", number(streams.troubles().len() as u64))?;
+    let tasks = streams.tasks();
+    let figures: [(&str, &str, fn(&TaskReport) -> i64); 6] = [
+        ("straum_task_processed_records", "Records processed since the task was opened", |task| number(task.processed)),
+        ("straum_task_dropped_records", "Records that operators left out by rule", |task| number(task.dropped)),
+        ("straum_task_buffered_records", "Records that wait in the task's queues", |task| number(task.buffered as u64)),
+        ("straum_task_buffered_bytes", "Bytes that wait in the task's queues", |task| number(task.buffered_bytes as u64)),
+        ("straum_task_stream_time_ms", "The largest timestamp taken for processing, -1 before the first", |task| task.stream_time),
+        ("straum_task_failing", "1 when the task retries or has paused", |task| i64::from(task.failing.is_some())),
+    ];
+    for (name, help, figure) in figures {
+        let rows = tasks.iter().map(|task| (task.id.to_string(), figure(task)));
+        many(&registry, name, help, "task", rows)?;
+    }
+    let memory = streams.memory();
+    let parts = PARTS.iter().map(|(part, name)| ((*name).to_owned(), number(memory.used(*part))));
+    many(&registry, "straum_memory_bytes", "Bytes charged to the budget, by part", "part", parts)?;
+    one(&registry, "straum_memory_limit_bytes", "The budget of the process", number(memory.limit()))?;
+    Ok(TextEncoder::new().encode_to_string(&registry.gather())?)
+}
+
+fn number(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn one(registry: &Registry, name: &str, help: &str, value: i64) -> Result<()> {
+    let gauge = IntGauge::new(name, help)?;
+    gauge.set(value);
+    register(registry, gauge)
+}
+
+fn many(registry: &Registry, name: &str, help: &str, label: &str, rows: impl Iterator<Item = (String, i64)>) -> Result<()> {
+    let gauges = IntGaugeVec::new(Opts::new(name, help), &[label])?;
+    for (row, value) in rows {
+        gauges.with_label_values(&[&row]).set(value);
+    }
+    register(registry, gauges)
+}
+
+fn register(registry: &Registry, collector: impl Collector + 'static) -> Result<()> {
+    Ok(registry.register(Box::new(collector))?)
+}
