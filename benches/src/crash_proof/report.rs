@@ -133,8 +133,8 @@ mod tests {
     fn every_violation_is_found() {
         let breaks: [(&str, fn(&mut Report)); 10] = [
             ("outputs of 0-1", |report| report.differences.push("outputs of 0-1: lost".to_owned())),
-            ("kills at MidRestore: 1", |report| drop(report.kills.insert(Point::MidRestore, 1))),
-            ("kills: 19", |report| drop(report.kills.insert(Point::MidRecord, 11))),
+            ("kills at MidRestore: 1", |report| report.kills.extend([(Point::MidRecord, 13), (Point::MidRestore, 1)])),
+            ("kills: 19", |report| report.kills.extend([(Point::MidRecord, 11)])),
             ("lost unsynced writes: 9", |report| report.lost_unsynced = 9),
             ("restores of a tail: 1", |report| report.restores.of_a_tail = 1),
             ("input records: 0", |report| report.inputs = 0),
