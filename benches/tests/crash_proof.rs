@@ -3,8 +3,9 @@
 
 use std::path::Path;
 
-use straum_benches::crash_proof::harness::{Proof, Report};
-use straum_benches::crash_proof::victim::{Fault, Point};
+use straum_benches::crash_proof::harness::Proof;
+use straum_benches::crash_proof::report::Report;
+use straum_benches::crash_proof::victim::Fault;
 
 fn prove(kills: u32, fault: Option<Fault>) -> Report {
     let dir = tempfile::tempdir().unwrap();
@@ -15,25 +16,30 @@ fn prove(kills: u32, fault: Option<Fault>) -> Report {
 #[test]
 fn nothing_is_lost_or_doubled_by_a_kill_at_any_point() {
     let report = prove(20, None);
-    assert!(report.holds(), "{report:?}");
-    for point in Point::ALL {
-        assert!(report.kills.get(&point).copied().unwrap_or(0) >= 2, "{point:?} was hit too seldom: {report:?}");
-    }
-    assert!(report.lost_unsynced >= 5, "{report:?}");
-    assert!(report.restores_of_a_tail > 0 && report.records_restored < report.records_in_changelogs, "restores read whole changelogs: {report:?}");
+    assert!(report.holds(), "{:?} in {report:?}", report.violations());
 }
 
 #[test]
 fn applying_before_the_commit_is_found() {
-    assert!(!prove(8, Some(Fault::ApplyBeforeCommit)).holds());
+    let report = prove(8, Some(Fault::ApplyBeforeCommit));
+    assert!(!report.differences.is_empty() && !report.holds(), "{report:?}");
 }
 
 #[test]
 fn committing_without_offsets_is_found() {
-    assert!(!prove(8, Some(Fault::CommitWithoutOffsets)).holds());
+    let report = prove(8, Some(Fault::CommitWithoutOffsets));
+    assert!(!report.differences.is_empty() && !report.holds(), "{report:?}");
 }
 
 #[test]
 fn restoring_from_a_wrong_offset_is_found() {
-    assert!(!prove(8, Some(Fault::RestoreFromWrongOffset)).holds());
+    let report = prove(8, Some(Fault::RestoreFromWrongOffset));
+    assert!(!report.differences.is_empty() && !report.holds(), "{report:?}");
+}
+
+/// Everything is right in the end, only the counter tells.
+#[test]
+fn restoring_from_the_beginning_is_found() {
+    let report = prove(8, Some(Fault::WipeState));
+    assert!(report.differences.is_empty() && !report.restores.wrong.is_empty() && !report.holds(), "{report:?}");
 }

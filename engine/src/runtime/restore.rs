@@ -56,7 +56,9 @@ impl Restore<'_> {
             self.state.wipe(&store)?;
             from = None;
         }
-        if from.is_some_and(|offset| offset < end) && self.may_have_missed_tombstones() {
+        // What was applied last ended with its transaction's marker; whatever came later took more offsets than that.
+        let marker = Offset::from(self.isolation == Isolation::ReadCommitted);
+        if from.is_some_and(|offset| end - offset > marker) && self.may_have_missed_tombstones() {
             tracing::warn!(%store, "state is older than its changelog's tombstones and is rebuilt");
             self.state.wipe(&store)?;
             from = None;

@@ -49,7 +49,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         MV: 'static,
     {
         let select = move |key: &K, value: &VS| selector(key, value).into_nullable();
-        self.join_global_nodes(table, false, select, move |value, other: Option<VT>| other.map(|other| joiner(value, other)))
+        self.join_global_nodes(table, false, select, move |value, other: Option<VT>| Ok(other.map(|other| joiner(value, other))))
     }
 
     /// All records with a value, joined with the table's value where there is one. Kafka Streams: `KStream.leftJoin` with a
@@ -88,15 +88,15 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         MV: 'static,
     {
         let select = move |key: &K, value: &VS| selector(key, value).into_nullable();
-        self.join_global_nodes(table, true, select, move |value, other| Some(joiner(value, other)))
+        self.join_global_nodes(table, true, select, move |value, other| Ok(Some(joiner(value, other))))
     }
 
-    fn join_global_nodes<VS, KT, VT, VR, MV>(
+    pub(super) fn join_global_nodes<VS, KT, VT, VR, MV>(
         self,
         table: &GlobalKTable<KT, VT>,
         left: bool,
         selector: impl Fn(&K, &VS) -> Result<Option<KT>, BoxError> + Send + Sync + 'static,
-        joiner: impl Fn(VS, Option<VT>) -> Option<VR> + Send + Sync + 'static,
+        joiner: impl Fn(VS, Option<VT>) -> Result<Option<VR>, BoxError> + Send + Sync + 'static,
     ) -> KStream<K, VR>
     where
         V: Nullable<VS, MV>,
@@ -141,7 +141,7 @@ struct GlobalJoinNode<S, J, K, V, VS, KT, VT, VR, MV> {
 impl<S, J, K, V, VS, KT, VT, VR, MV> Receiver<K, V> for GlobalJoinNode<S, J, K, V, VS, KT, VT, VR, MV>
 where
     S: Fn(&K, &VS) -> Result<Option<KT>, BoxError>,
-    J: Fn(VS, Option<VT>) -> Option<VR>,
+    J: Fn(VS, Option<VT>) -> Result<Option<VR>, BoxError>,
     V: Nullable<VS, MV>,
     KT: 'static,
     VT: 'static,
@@ -161,7 +161,7 @@ where
                 return Ok(());
             }
         };
-        match (self.joiner)(value, found) {
+        match (self.joiner)(value, found).map_err(|error| Error::processing(error).in_node(&self.name))? {
             Some(value) => self.downstream.forward(Record { key, value, timestamp, headers }),
             None => Ok(()),
         }

@@ -8,7 +8,7 @@ use crate::dsl::builder::Passes;
 use crate::dsl::ktable::table::ValueGetter;
 use crate::dsl::options::nullable;
 use crate::dsl::{Consumed, Joined, KStream, KTable, Produced};
-use crate::error::Error;
+use crate::error::{BoxError, Error};
 use crate::processor::edge::{Adapter, Downstream, Edge, Receiver};
 use crate::processor::task_context::TaskContext;
 use crate::processor::{Nullable, Record};
@@ -54,7 +54,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         MK: 'static,
         MV: 'static,
     {
-        let join = move |_: &Option<KT>, value: VS, other: Option<VT>| other.map(|other| joiner(value, other));
+        let join = move |value: VS, other: Option<VT>| Ok(other.map(|other| joiner(value, other)));
         let matched: KStream<Option<KT>, VR> = self.nullable().join_nodes(table, joined, false, join);
         matched.keyed()
     }
@@ -95,13 +95,13 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         MK: 'static,
         MV: 'static,
     {
-        self.nullable().join_nodes(table, joined, true, move |_, value, other| Some(joiner(value, other)))
+        self.nullable().join_nodes(table, joined, true, move |value, other| Ok(Some(joiner(value, other))))
     }
 }
 
 impl<K: 'static, V: 'static> KStream<Option<K>, V> {
     /// The same stream after an operator that lets no null key pass. No node: the edge converts.
-    fn keyed(self) -> KStream<K, V> {
+    pub(super) fn keyed(self) -> KStream<K, V> {
         self.builder.with_graph(|graph| {
             graph.add_adapter(self.node, Adapter::new(|edge: Edge<K, V>| -> Edge<Option<K>, V> { Rc::new(KeyedEdge { edge }) }));
         });
@@ -124,12 +124,12 @@ impl<K, V> Receiver<Option<K>, V> for KeyedEdge<K, V> {
 }
 
 impl<K: 'static, V: 'static> KStream<Option<K>, Option<V>> {
-    fn join_nodes<VT: Clone + 'static, VR: 'static>(
+    pub(super) fn join_nodes<VT: Clone + 'static, VR: 'static>(
         self,
         table: KTable<K, VT>,
         joined: Joined<K, V>,
         left: bool,
-        joiner: impl Fn(&Option<K>, V, Option<VT>) -> Option<VR> + Send + Sync + 'static,
+        joiner: impl Fn(V, Option<VT>) -> Result<Option<VR>, BoxError> + Send + Sync + 'static,
     ) -> KStream<Option<K>, VR> {
         let builder = self.builder.clone();
         let Joined { name, serdes } = joined;
@@ -152,6 +152,7 @@ impl<K: 'static, V: 'static> KStream<Option<K>, Option<V>> {
         let (joiner, lookup) = (Arc::new(joiner), Arc::clone(&table.table));
         let node = builder.add_node(name, NodeKind::Processor, &[stream.node], move |instance| {
             Ok(Rc::new(StreamTableJoinNode {
+                name: instance.name(),
                 left,
                 joiner: Arc::clone(&joiner),
                 table: lookup.getter(instance)?,
@@ -173,6 +174,7 @@ impl<K: 'static, V: 'static> KStream<Option<K>, Option<V>> {
 }
 
 struct StreamTableJoinNode<F, K, V, VT, VR> {
+    name: Arc<str>,
     left: bool,
     joiner: Arc<F>,
     table: Rc<dyn ValueGetter<K, VT>>,
@@ -183,7 +185,7 @@ struct StreamTableJoinNode<F, K, V, VT, VR> {
 
 impl<F, K, V, VT, VR> Receiver<Option<K>, Option<V>> for StreamTableJoinNode<F, K, V, VT, VR>
 where
-    F: Fn(&Option<K>, V, Option<VT>) -> Option<VR>,
+    F: Fn(V, Option<VT>) -> Result<Option<VR>, BoxError>,
 {
     fn receive(&self, record: Record<Option<K>, Option<V>>) -> Result<(), Error> {
         let Record { key, value, timestamp, headers } = record;
@@ -199,7 +201,7 @@ where
                 return Ok(());
             }
         };
-        match (self.joiner)(&key, value, found) {
+        match (self.joiner)(value, found).map_err(|error| Error::processing(error).in_node(&self.name))? {
             Some(value) => self.downstream.forward(Record { key, value, timestamp, headers }),
             None => Ok(()),
         }

@@ -66,6 +66,22 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         self.map_value_nodes(move |_, value| mapper(value).map_err(Into::into))
     }
 
+    /// As [`KStream::try_map_values`], with the key to read.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let checked = |key: &String, number: i64| if number < 0 { Err(format!("{key} is negative")) } else { Ok(number * 2) };
+    /// builder.stream("in", Consumed::with(Utf8, I64)).try_map_values_with_key(checked).to("out", Produced::with(Utf8, I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input("in", Utf8, I64).pipe_values(&mut driver, [("a", 1), ("b", -1)])?;
+    /// assert_eq!(driver.output("out", Utf8, I64).read_pairs(&driver)?, [("a".into(), 2)]);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
+    pub fn try_map_values_with_key<V2: 'static, E: Into<BoxError>>(self, mapper: impl Fn(&K, V) -> Result<V2, E> + Send + Sync + 'static) -> KStream<K, V2> {
+        self.map_value_nodes(move |key, value| mapper(key, value).map_err(Into::into))
+    }
+
     fn map_value_nodes<V2: 'static>(self, mapper: impl Fn(&K, V) -> Result<V2, BoxError> + Send + Sync + 'static) -> KStream<K, V2> {
         let (mapper, rekeyed) = (Arc::new(mapper), self.rekeyed);
         self.then("KSTREAM-MAPVALUES-", rekeyed, move |instance| {

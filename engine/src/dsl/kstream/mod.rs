@@ -17,6 +17,7 @@ mod select_key;
 mod split;
 pub(crate) mod to;
 mod to_table;
+mod try_join;
 
 pub use split::BranchedKStream;
 

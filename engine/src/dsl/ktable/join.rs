@@ -20,7 +20,7 @@ type Joiner<K, L, R, V> = Arc<dyn Fn(&K, Option<L>, Option<R>) -> Result<Option<
 
 /// Which sides must be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Inner,
     Left,
     Outer,
@@ -186,7 +186,7 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
         self.join_nodes(name.into(), other, Kind::Outer, Arc::new(joiner))
     }
 
-    fn join_nodes<V2: Clone + 'static, VR: Clone + 'static>(self, name: Named, other: KTable<K, V2>, kind: Kind, joiner: Joiner<K, V, V2, VR>) -> KTable<K, VR> {
+    pub(super) fn join_nodes<V2: Clone + 'static, VR: Clone + 'static>(self, name: Named, other: KTable<K, V2>, kind: Kind, joiner: Joiner<K, V, V2, VR>) -> KTable<K, VR> {
         let builder = self.builder.clone();
         // Kafka Streams names the merge first.
         let (merge_name, this_name, other_name) =

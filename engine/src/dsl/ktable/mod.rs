@@ -9,6 +9,7 @@ pub(crate) mod materialized;
 pub(crate) mod source;
 pub(crate) mod table;
 mod to_stream;
+mod try_join;
 
 use std::marker::PhantomData;
 use std::sync::Arc;
