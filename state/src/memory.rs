@@ -22,7 +22,7 @@ pub enum MemoryPart {
     Overlays,
     /// Records read and not yet processed; charged by the engine.
     Queues,
-    /// Queues of the Kafka clients; charged by the engine.
+    /// Queues of the Kafka clients. Nothing charges them yet: they are bounded by the clients' own settings.
     Clients,
 }
 
