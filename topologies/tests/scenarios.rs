@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
+use straum_topologies::scenario::file::Step;
 use straum_topologies::scenario::{Failure, Scenario, check, crash, lists};
 
 fn files() -> Vec<PathBuf> {
@@ -47,11 +48,24 @@ fn every_file_passes() {
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));
 }
 
+/// The lines of files that the steps of a case send.
+fn lines_sent(scenario: &Scenario) -> u64 {
+    let files = scenario.case.steps.iter().filter_map(|step| if let Step::SendFile(send) = &step.value { Some(send) } else { None });
+    let lines = files.map(|send| match send.lines {
+        Some(lines) => lines.last + 1 - lines.first,
+        None => std::fs::read_to_string(scenario.beside(&send.file)).unwrap().lines().count(),
+    });
+    lines.sum::<usize>().try_into().unwrap()
+}
+
 #[test]
 fn every_file_passes_with_a_crash_anywhere() {
     let failed = failures(|scenario| {
         let tried = crash::check_everywhere(scenario)?;
-        assert!(tried.runs > 3 && tried.crashes > 0, "{}: {tried:?}", scenario.path.display());
+        let place = scenario.path.display();
+        let lines = lines_sent(scenario);
+        assert!(tried.runs > 3 && tried.crashes > 0, "{place}: {tried:?}");
+        assert!(tried.lines == lines && tried.crashes >= lines, "{place}: {tried:?}, expected a crash inside each of {lines} lines");
         Ok(())
     });
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));

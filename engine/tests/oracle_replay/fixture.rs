@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use flate2::read::GzDecoder;
 use serde_json::Value;
 
+use super::functions::extracted_topics;
+
 pub(crate) type Text = Option<String>;
 pub(crate) type HeaderTexts = Vec<(String, Text)>;
 
@@ -24,6 +26,19 @@ pub(crate) struct Fixture {
     pub(crate) values: BTreeMap<String, Values>,
     pub(crate) kinds: BTreeMap<String, String>,
     pub(crate) outcome: Outcome,
+}
+
+impl Fixture {
+    /// Every topic that a `to` of the description may write to; the outcome has only those that were written to.
+    pub(crate) fn sinks(&self) -> Vec<String> {
+        let sinks = self.topology.iter().filter(|node| node["op"] == "to");
+        sinks.flat_map(|node| extracted_topics(&node["extractor"]).into_iter().chain(text(&node["topic"]))).collect()
+    }
+
+    /// The topic of records that cannot be processed; every fixture's can be.
+    pub(crate) fn dead_letters(&self) -> String {
+        format!("{}-dead-letter-queue", self.application_id)
+    }
 }
 
 #[derive(Clone)]

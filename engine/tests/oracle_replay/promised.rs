@@ -7,10 +7,12 @@
 //!   keys become;
 //! - behind a repartition topic a task makes the records of its keys: the order is promised for each key that the topic had.
 //!   Once such keys change, records of one new key come from several tasks: which they are is promised, their order is not.
-//!   What is then kept by key (an aggregate, a joined table, a count) depends on that order and is not promised at all;
+//!   What is then kept by key (an aggregate, a joined table, a count) depends on that order: which keys have something is
+//!   promised, and not what, so that behind a step that looks at the value (a filter, a new key, a join) nothing is;
 //! - a processor's store is that of a partition. Below a change of key, where Kafka Streams repartitions nothing for a
 //!   processor, a key is met in several partitions and counted in each: the outcome depends on the number of partitions, and
-//!   on nothing else, so any number of threads gives the same.
+//!   on nothing else, so any number of threads gives the same. So do punctuations: each task has its own stream time, and
+//!   reports what its own store holds; what is kept of several tasks' reports is not promised.
 //!
 //! Relies on what the fixtures leave out: no input reaches a subtopology by two repartition topics.
 
@@ -31,6 +33,8 @@ pub(crate) enum Promise {
     Records,
     /// As `Order`, for any number of threads on the same partitions.
     SamePartitions,
+    /// Which keys have records, and nothing of what these are.
+    Keys,
     Nothing,
 }
 
@@ -52,11 +56,13 @@ struct Flow {
     flagged: bool,
     /// `Order` unless what is in it is not promised.
     content: Promise,
+    /// Which keys there are depends on no value that several partitions may change.
+    keys: bool,
 }
 
 impl Flow {
     fn source(topic: &str) -> Self {
-        Self { inputs: BTreeSet::from([topic.to_owned()]), makers: Makers::OneTask, placed: true, flagged: false, content: Promise::Order }
+        Self { inputs: BTreeSet::from([topic.to_owned()]), makers: Makers::OneTask, placed: true, flagged: false, content: Promise::Order, keys: true }
     }
 
     fn promise(&self) -> Promise {
@@ -77,22 +83,51 @@ impl Flow {
     /// Something is kept by key and the records depend on it.
     fn kept(mut self) -> Self {
         if self.makers == Makers::Several {
-            self.content = Promise::Nothing;
+            self.content = max(self.content, if self.keys { Promise::Keys } else { Promise::Nothing });
         } else if !self.placed {
             self.content = max(self.content, Promise::SamePartitions);
         }
         self
     }
 
+    /// Which records there are, or their keys, now depends on values.
+    fn by_value(mut self) -> Self {
+        self.keys &= self.content == Promise::Order;
+        if self.content == Promise::Keys {
+            self.content = Promise::Nothing;
+        }
+        self
+    }
+
+    fn by_value_unless(self, keyed: bool) -> Self {
+        if keyed { self } else { self.by_value() }
+    }
+
     fn with(self, other: &Self) -> Self {
+        let keys = self.keys && other.keys;
+        let content = max(self.content, other.content);
         Self {
             inputs: self.inputs.union(&other.inputs).cloned().collect(),
             makers: max(self.makers, other.makers),
             placed: self.placed && other.placed,
             flagged: self.flagged || other.flagged,
-            content: max(self.content, other.content),
+            content: if content == Promise::Keys && !keys { Promise::Nothing } else { content },
+            keys,
         }
     }
+}
+
+/// Behind a processor that may punctuate: each task has a stream time and a store of its own, and all report under one key.
+fn punctuated(flow: Flow, node: &Value) -> Flow {
+    if node["stream_every"].is_null() && node["wall_every"].is_null() {
+        return flow;
+    }
+    Flow { content: max(flow.content, Promise::SamePartitions), makers: Makers::Several, keys: false, ..flow }
+}
+
+/// A function that looks at the key alone.
+fn of_key(function: &Value) -> bool {
+    function["of"] == "key" || function["fn"] == "keep"
 }
 
 /// What is promised of every topic and store that the description names.
@@ -155,17 +190,23 @@ impl Promises {
         }
         let from = self.flow(&node["from"]);
         Some(match op {
-            "filter" | "filter_not" | "map_values" | "flat_map_values" | "peek" | "to_stream" => from,
-            "map" | "flat_map" | "select_key" => from.rekeyed(),
+            "peek" | "to_stream" => from,
+            // A null is left out further on.
+            "map_values" => from.by_value_unless(node["mapper"]["fn"] != "null_when"),
+            "filter" | "filter_not" => from.by_value_unless(of_key(&node["predicate"])),
+            "flat_map_values" => from.by_value(),
+            "map" | "select_key" => from.by_value_unless(of_key(&node["key"])).rekeyed(),
+            "flat_map" => from.by_value().rekeyed(),
             "merge" => from.with(&self.flow(&node["with"])),
             "repartition" => self.through(from, node),
             // The topic of a grouping is named where it is declared and met where it is aggregated: once is enough.
             "group_by_key" => self.through_if_flagged(from, node),
-            "group_by" => self.through(from.rekeyed(), node),
+            "group_by" => self.through(from.by_value_unless(of_key(&node["key"])).rekeyed(), node),
             "to_table" => self.through_if_flagged(from, node).kept(),
             "count" | "reduce" | "aggregate" | "process_values" => from.kept(),
-            "process" => Flow { flagged: true, ..from.kept() },
-            "join" | "left_join" | "outer_join" => self.joined(from, node),
+            "process" => Flow { flagged: true, ..punctuated(from.kept(), node) },
+            // Whether there is another side depends on what came first.
+            "join" | "left_join" | "outer_join" => self.joined(from, node).by_value(),
             "split" => {
                 let branches = node["branches"].as_array().unwrap().iter().map(|branch| &branch["id"]).chain([&node["default"]]);
                 self.flows.extend(branches.filter_map(text).map(|id| (id, from.clone())));

@@ -1,10 +1,11 @@
 //! Replays the steps of a fixture and collects what comes out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
 use straum::Topology;
+use straum::log::Log;
 use straum::processor::Headers;
 use straum::serde::{RawBytes, SerdeExt, Utf8};
 use straum::testing::{TestOutput, TestRecord, TopologyTestDriver};
@@ -33,7 +34,9 @@ type Outputs = BTreeMap<String, TestOutput<Option<Bytes>, Option<Bytes>>>;
 /// What our engine makes of a fixture's steps.
 pub(crate) fn replay(fixture: &Fixture, topology: &Topology, how: How) -> Outcome {
     let application_id = fixture.application_id.clone();
+    let dead_letters = fixture.dead_letters();
     let mut builder = TopologyTestDriver::builder(topology).threads(how.threads).partitions(how.partitions).configure(|config| {
+        config.dead_letter_topic = Some(dead_letters.into());
         config.application_id = application_id.into();
         config.statestore_cache_max_bytes = fixture.cache_bytes;
     });
@@ -45,7 +48,8 @@ pub(crate) fn replay(fixture: &Fixture, topology: &Topology, how: How) -> Outcom
     let mut driver = builder.start().unwrap();
     let mut outcome = Outcome::default();
     let raw = || RawBytes.nullable();
-    let mut outputs: Outputs = fixture.outcome.topics.keys().map(|topic| (topic.clone(), driver.output(topic, raw(), raw()).committed())).collect();
+    let written = written_topics(fixture, &driver);
+    let mut outputs: Outputs = written.iter().map(|topic| (topic.clone(), driver.output(topic, raw(), raw()).committed())).collect();
     for (index, step) in (0..).zip(&fixture.steps) {
         take(&mut driver, step);
         if how.crashes {
@@ -60,6 +64,7 @@ pub(crate) fn replay(fixture: &Fixture, topology: &Topology, how: How) -> Outcom
         settle(&mut driver);
         collect(&driver, fixture, &mut outputs, -1, &mut outcome);
     }
+    assert_eq!(written_topics(fixture, &driver), written, "{}: a topic appeared", fixture.name);
     let failing: Vec<String> = driver.failing().map(|(task, error)| format!("{task}: {error}")).collect();
     assert!(failing.is_empty(), "{}: {failing:?}", fixture.name);
     for (name, expected) in &fixture.outcome.stores {
@@ -67,6 +72,17 @@ pub(crate) fn replay(fixture: &Fixture, topology: &Topology, how: How) -> Outcom
         outcome.stores.insert(name.clone(), rows(&mut driver, name, plain));
     }
     outcome
+}
+
+/// All topics but the inputs: what Kafka Streams wrote nothing to must stay empty here too, and there are no dead letters.
+fn written_topics(fixture: &Fixture, driver: &TopologyTestDriver) -> BTreeSet<String> {
+    let inputs: BTreeSet<&str> = fixture.topology.iter().filter(|node| node["from"].is_null()).filter_map(|node| node["topic"].as_str()).collect();
+    let topics: BTreeSet<String> = driver.log().topics().unwrap().into_iter().collect();
+    let written: BTreeSet<String> = topics.into_iter().filter(|topic| !inputs.contains(topic.as_str())).collect();
+    for topic in fixture.sinks().into_iter().chain(fixture.outcome.topics.keys().cloned()).chain([fixture.dead_letters()]) {
+        assert!(written.contains(&topic), "{}: topic {topic} would not be read", fixture.name);
+    }
+    written
 }
 
 /// Commits until nothing moves.
@@ -93,7 +109,7 @@ fn collect(driver: &TopologyTestDriver, fixture: &Fixture, outputs: &mut Outputs
             rows.push(Row {
                 step,
                 key: record.key.as_deref().map(utf8),
-                value: record.value.map(|value| shown(&value, fixture.values[topic])),
+                value: record.value.map(|value| shown(&value, fixture.values.get(topic).copied().unwrap_or(Values::Hex))),
                 timestamp: record.timestamp,
                 headers: record.headers.iter().map(|(name, value)| (name.to_owned(), value.map(utf8))).collect(),
             });
@@ -101,8 +117,9 @@ fn collect(driver: &TopologyTestDriver, fixture: &Fixture, outputs: &mut Outputs
     }
 }
 
+/// What is no text, as no fixture has it, still shows in the difference.
 fn utf8(bytes: &[u8]) -> String {
-    str::from_utf8(bytes).unwrap().to_owned()
+    str::from_utf8(bytes).map_or_else(|_| format!("{bytes:02x?}"), str::to_owned)
 }
 
 /// A value as the fixture writes it.

@@ -17,7 +17,8 @@ pub(super) struct Check {
     /// Scenario files
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Run each again with a crash after every step, before every commit, and inside every record
+    /// Run each again with a crash after every step, before every commit, and inside every record: at each of its outputs, those
+    /// of a file's lines at the first two
     #[arg(long)]
     crash_everywhere: bool,
 }

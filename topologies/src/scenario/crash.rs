@@ -1,8 +1,9 @@
 //! The same case with crashes: after every step, before every commit, and inside every record at each of its outputs.
 //!
 //! A crash inside is put into all steps of a run at once, at the n-th output of each: every step and output is met once, in as
-//! many runs as the step with the most outputs has, and not in as many as there are outputs in the case. A step that sends
-//! hundreds of lines is cut into parts, and some outputs of each part are tried.
+//! many runs as the step with the most outputs has, and not in as many as there are outputs in the case. The lines of a file are
+//! sent one by one then, and each is met inside: at its first output (or, if it has none, when it is processed and not committed),
+//! and in the next runs at the outputs after that, as far as [`FILE_OUTPUTS`].
 
 use super::failure::Failure;
 use super::file::Scenario;
@@ -10,10 +11,8 @@ use super::runner;
 
 /// No single record has as many outputs; a case that seems to have is a fault.
 const MOST_ROUNDS: u32 = 2_000;
-/// Rounds of a case whose crashes happen inside files only.
-const FILE_ROUNDS: u32 = 4;
-/// Parts that a file's lines are sent in when crashes are put into them.
-const FILE_PARTS: usize = 8;
+/// At how many outputs of each line of a file a crash is put.
+const FILE_OUTPUTS: u32 = 2;
 
 /// Where crashes are put in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,15 +37,23 @@ impl Plan {
             Self::None => None,
             Self::AfterStep => Some("after every step".to_owned()),
             Self::BeforeCommit => Some("before every commit".to_owned()),
-            Self::Inside { round } => Some(format!("inside every step, at its output {round}")),
+            Self::Inside { round } => Some(format!("inside every record, at its output {round}")),
         }
     }
 
-    /// How many parts so many lines are sent in.
-    pub(super) fn parts(self, lines: usize) -> usize {
+    /// At which output of each step of one record, or move of the clock, a crash is put.
+    pub(super) const fn output_of_step(self) -> Option<u32> {
         match self {
-            Self::Inside { .. } => FILE_PARTS.min(lines).max(1),
-            _ => 1,
+            Self::Inside { round } => Some(round),
+            _ => None,
+        }
+    }
+
+    /// At which output of each line of a file a crash is put; without one the lines are sent together.
+    pub(super) const fn output_of_line(self) -> Option<u32> {
+        match self {
+            Self::Inside { round } if round < FILE_OUTPUTS => Some(round),
+            _ => None,
         }
     }
 }
@@ -58,8 +65,8 @@ pub(super) struct Crashes {
     pub(super) count: u64,
     /// One happened inside a step of one record or one move of the clock.
     pub(super) inside_single: bool,
-    /// One happened inside the lines of a file.
-    pub(super) inside_file: bool,
+    /// In how many lines of files one happened before their commit.
+    pub(super) lines: u64,
 }
 
 /// What was tried.
@@ -69,9 +76,13 @@ pub struct Tried {
     pub runs: u64,
     /// Crashes in them.
     pub crashes: u64,
+    /// Lines of the case's `send_file` steps, each of which a crash was inside of.
+    pub lines: u64,
 }
 
-/// Runs a case without crashes, then with a crash after every step, before every commit, and inside every record.
+/// Runs a case without crashes, then with a crash after every step, before every commit, and inside every record: a step's at
+/// each of its outputs, a line's of a file at its first two. A record that writes nothing crashes when it is processed and not
+/// committed. Lines that `before` puts into topics are there at the start and met together.
 ///
 /// # Errors
 /// The first step that does not come out as the file says, and where the crash was.
@@ -85,7 +96,10 @@ pub fn check_everywhere(scenario: &Scenario) -> Result<Tried, Failure> {
         let crashes = runner::run(scenario, Plan::Inside { round })?;
         tried.crashes += crashes.count;
         tried.runs += 1;
-        if !crashes.inside_single && (!crashes.inside_file || round + 1 >= FILE_ROUNDS) {
+        if round == 0 {
+            tried.lines = crashes.lines;
+        }
+        if !crashes.inside_single && crashes.lines == 0 {
             break;
         }
     }

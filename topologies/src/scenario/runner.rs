@@ -226,32 +226,55 @@ impl<'a> Run<'a> {
         Ok(self.driver.settle()?)
     }
 
-    /// Processes what `work` does, with the planned crash inside or after it.
-    fn disturbed(&mut self, place: u32, single: bool, work: impl FnOnce(&mut TopologyTestDriver) -> Result<(), Problem>) -> Result<(), Problem> {
-        let output = match self.plan {
-            Plan::Inside { round } if single => Some(round),
-            Plan::Inside { round } => Some(round * 7 + place * 3),
-            _ => None,
-        };
+    /// Processes what a step of one record or one move of the clock does, with the planned crash inside or after it.
+    fn disturbed(&mut self, work: impl FnOnce(&mut TopologyTestDriver) -> Result<(), Problem>) -> Result<(), Problem> {
+        let output = self.plan.output_of_step();
         if let Some(output) = output {
             self.driver.crash_at_output(output);
         }
         work(&mut self.driver)?;
-        if self.plan == Plan::BeforeCommit {
-            self.driver.crash()?;
-            // What is done at the start is done a moment after it.
-            self.driver.advance_wall_clock(STARTING)?;
-            self.crashes.count += 1;
-        }
+        self.crash_before_commit()?;
         if output.is_some() {
             self.settle()?;
             if !self.driver.is_armed() {
-                self.driver.advance_wall_clock(STARTING)?;
-                self.settle()?;
-                self.crashes.count += 1;
-                self.crashes.inside_single |= single;
-                self.crashes.inside_file |= !single;
+                self.started_again()?;
+                self.crashes.inside_single = true;
             }
+        }
+        Ok(())
+    }
+
+    fn crash_before_commit(&mut self) -> Result<(), Problem> {
+        if self.plan == Plan::BeforeCommit {
+            self.driver.crash()?;
+            self.started_again()?;
+        }
+        Ok(())
+    }
+
+    /// Counts a crash, and lets what is done at the start be done: a moment after it.
+    fn started_again(&mut self) -> Result<(), Problem> {
+        self.driver.advance_wall_clock(STARTING)?;
+        self.crashes.count += 1;
+        Ok(())
+    }
+
+    /// Processes and commits one line of a file, with a crash inside it, at this output. A line without any output crashes when
+    /// it is processed and not committed.
+    fn disturbed_line(&mut self, output: u32, write: impl FnOnce(&TopologyTestDriver) -> Result<(), straum::Error>) -> Result<(), Problem> {
+        self.driver.crash_at_output(output);
+        write(&self.driver)?;
+        self.driver.run()?;
+        let mut crashed = !self.driver.is_armed();
+        if !crashed && output == 0 {
+            self.driver.crash()?;
+            crashed = true;
+        }
+        self.settle()?;
+        // Armed still, it may have happened in the commit.
+        if crashed || !self.driver.is_armed() {
+            self.crashes.count += 1;
+            self.crashes.lines += 1;
         }
         Ok(())
     }
@@ -265,7 +288,7 @@ impl<'a> Run<'a> {
         }
         let timestamp = send.timestamp.map_or_else(|| self.driver.now(), jiff::Timestamp::as_millisecond);
         let topic = self.input(&send.topic)?;
-        self.disturbed(0, true, |driver| {
+        self.disturbed(|driver| {
             driver.write(&topic, send.partition, key.as_deref(), value.as_deref(), timestamp, &headers)?;
             Ok(driver.run()?)
         })
@@ -290,16 +313,19 @@ impl<'a> Run<'a> {
     fn send_file(&mut self, send: &SendFile) -> Result<(), Problem> {
         let (topic, lines, key) = self.file(send)?;
         let timestamp = self.driver.now();
-        let parts = self.plan.parts(lines.len());
-        for (place, part) in lines.chunks(lines.len().div_ceil(parts).max(1)).enumerate() {
-            self.disturbed(u32::try_from(place).unwrap_or(0), false, |driver| {
-                for line in part {
-                    driver.write(&topic, send.partition, key.as_deref(), Some(line), timestamp, &Headers::new())?;
-                }
-                Ok(driver.run()?)
-            })?;
+        let write = |driver: &TopologyTestDriver, line: &[u8]| driver.write(&topic, send.partition, key.as_deref(), Some(line), timestamp, &Headers::new());
+        let Some(output) = self.plan.output_of_line() else {
+            for line in &lines {
+                write(&self.driver, line)?;
+            }
+            self.driver.run()?;
+            return self.crash_before_commit();
+        };
+        for line in &lines {
+            self.disturbed_line(output, |driver| write(driver, line))?;
         }
-        Ok(())
+        // What is done at the start is done a moment after it; once, for all the starts.
+        Ok(self.driver.advance_wall_clock(STARTING)?)
     }
 
     fn advance(&mut self, advance: Advance) -> Result<(), Problem> {
@@ -307,7 +333,7 @@ impl<'a> Run<'a> {
             Advance::By(by) => Duration::try_from(by).map_err(|_| Problem::new(format!("advance by {by}, expected forward")))?,
             Advance::To(to) => self.until(to)?,
         };
-        self.disturbed(0, true, |driver| Ok(driver.advance_wall_clock(by)?))
+        self.disturbed(|driver| Ok(driver.advance_wall_clock(by)?))
     }
 
     fn until(&self, to: jiff::Timestamp) -> Result<Duration, Problem> {
