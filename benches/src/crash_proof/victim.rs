@@ -137,10 +137,6 @@ pub fn run(args: &VictimArgs) -> anyhow::Result<()> {
     }
     let armed = Arc::new(AtomicBool::new(args.kill_at == Some(Point::MidRestore)));
     let mut streams = Streams::new(&topology()?, config(args), Arc::clone(&log), options(args, &armed));
-    let feeder = {
-        let (log, args) = (Arc::clone(&log), args.clone());
-        std::thread::spawn(move || feed_input(&*log, &args))
-    };
     streams.start()?;
     wait(&streams, "Running", |streams| streams.state() == State::Running)?;
     for (task, restored) in streams.restored() {
@@ -148,6 +144,11 @@ pub fn run(args: &VictimArgs) -> anyhow::Result<()> {
     }
     // Not before: of each life that is not to end in a restore, all restores are known.
     armed.store(true, Ordering::SeqCst);
+    // Not before either: where a thread takes long to start, the others would have processed it all by then.
+    let feeder = {
+        let (log, args) = (Arc::clone(&log), args.clone());
+        std::thread::spawn(move || feed_input(&*log, &args))
+    };
     feeder.join().map_err(|_| anyhow!("the feeder panicked"))??;
     if args.kill_at.is_some() {
         // Dies while the input flows; ending well means that the point was not reached so often.

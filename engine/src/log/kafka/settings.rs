@@ -43,8 +43,9 @@ const CONSUMER: &[(&str, &str)] = &[
 /// A bounded queue: back-pressure instead of memory.
 const PRODUCER: &[(&str, &str)] = &[
     ("linger.ms", "5"),
-    // The size of a record is judged where it is written (max.request.size) and by the topic; batches are bounded by batch.size.
-    ("message.max.bytes", "1000000000"),
+    // Room for the default of max.request.size, which librdkafka's own default is not. Who raises the one gives the other
+    // as producer.message.max.bytes.
+    ("message.max.bytes", "1049600"),
     ("queue.buffering.max.kbytes", "65536"),
 ];
 
