@@ -3,7 +3,7 @@
 //! A crash inside is put into all steps of a run at once, at the n-th output of each: every step and output is met once, in as
 //! many runs as the step with the most outputs has, and not in as many as there are outputs in the case. The lines of a file are
 //! sent one by one then, and each is met inside: at its first output (or, if it has none, when it is processed and not committed),
-//! and in the next runs at the outputs after that, as far as [`FILE_OUTPUTS`].
+//! and in the next runs at the outputs after that, as far as `FILE_OUTPUTS`.
 
 use super::failure::Failure;
 use super::file::Scenario;
