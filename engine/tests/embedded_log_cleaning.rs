@@ -155,6 +155,28 @@ fn compaction_of_many_keys_is_what_a_map_says() {
 }
 
 #[test]
+fn a_segment_is_full_by_its_age_and_not_by_the_times_of_its_records() {
+    let bench = bench(&[("segment.ms", "1000")]);
+    let mut plain = producer(&bench.log, None);
+    let mut send_at = |timestamp: i64| {
+        let mut batch = OutputBatch::new();
+        let topic = batch.topic(&"t".into());
+        batch.push(topic, 0, timestamp, Some(b"k"), Some(b"v"), HeaderView::new(&[]));
+        plain.send(&batch).unwrap();
+    };
+    for (now, timestamp, files) in [(0, 0, 1), (10, 5_000_000, 1), (1000, -1, 1), (1001, 0, 2), (1002, 9_000_000, 2)] {
+        bench.now.store(now, Ordering::Relaxed);
+        send_at(timestamp);
+        assert_eq!(bench.files(), files, "at {now}, with a record of {timestamp}");
+    }
+    // The age outlives the process.
+    let bench = bench.reopen();
+    bench.now.store(2002, Ordering::Relaxed);
+    bench.send(&["k=v"]);
+    assert_eq!(bench.files(), 3);
+}
+
+#[test]
 fn old_segments_go_by_time_and_by_size() {
     for (setting, value, kept) in [("retention.ms", "10", 2), ("retention.bytes", "300", 3), ("retention.ms", "-1", 6)] {
         let bench = bench(&[("segment.bytes", "1"), (setting, value)]);

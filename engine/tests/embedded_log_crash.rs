@@ -297,10 +297,10 @@ fn a_torn_tail_is_cut_and_damage_before_it_is_named() {
         }
     }
     let damaged = storage.survivor(Loss::Nothing);
-    assert!(damaged.flip_bit(path, 130), "the second frame");
+    assert!(damaged.flip_bit(path, 138), "the second frame");
     let error = open(&damaged).unwrap_err();
     assert_eq!(error.kind(), LogErrorKind::Corrupt);
-    assert!(error.to_string().contains(&format!("{path} is corrupt at byte 122")), "{error}");
+    assert!(error.to_string().contains(&format!("{path} is corrupt at byte 130")), "{error}");
     let journal = storage.paths().into_iter().find(|path| path.starts_with("journal-")).unwrap();
     let damaged = storage.survivor(Loss::Nothing);
     assert!(damaged.flip_bit(&journal, 14));
@@ -313,7 +313,7 @@ fn a_consumer_names_the_damage_it_meets() {
     let log = open(&storage).unwrap();
     topic(&log, "t", 1, &[]);
     send(&mut *producer(&log, None), "t", &["0:a=1"]).unwrap();
-    assert!(storage.flip_bit("topics/t/0/00000000000000000000.segment", 121));
+    assert!(storage.flip_bit("topics/t/0/00000000000000000000.segment", 129));
     let error = consumer(&log, Isolation::ReadCommitted, &[(at("t", 0), StartOffset::Beginning)]).poll(Duration::ZERO, &mut Vec::new()).unwrap_err();
     assert_eq!((error.kind(), error.partition()), (LogErrorKind::Corrupt, Some(&at("t", 0))));
 }

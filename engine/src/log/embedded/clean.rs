@@ -71,7 +71,8 @@ impl Core {
         if all_gone && state.open.is_empty() {
             state.roll(self, partition)?;
         }
-        let (start, count) = (state.start, state.segments.len().saturating_sub(1));
+        // A transaction whose beginning is gone would have no end after a restart.
+        let (start, count) = (state.start.min(state.last_stable()), state.segments.len().saturating_sub(1));
         let gone = state.segments.iter().take(count).take_while(|segment| segment.next <= start).count();
         self.drop_segments(&mut state, gone)
     }

@@ -24,6 +24,7 @@ type Newest = HashMap<Vec<u8>, Offset, foldhash::fast::RandomState>;
 /// A segment to be compacted.
 struct Source {
     path: String,
+    made: i64,
     base: Offset,
     next: Offset,
     size: u64,
@@ -59,7 +60,7 @@ impl Core {
         if chosen.is_empty() || state.cleaning || !worth_it {
             return None;
         }
-        let source = |segment: &&Segment| Source { path: segment.path.clone(), base: segment.base, next: segment.next, size: segment.size, frames: segment.frames() };
+        let source = |segment: &&Segment| Source { path: segment.path.clone(), made: segment.made, base: segment.base, next: segment.next, size: segment.size, frames: segment.frames() };
         let sources = chosen.iter().map(source).collect();
         let job = Job { sources, aborted: Arc::clone(&state.aborted), start: state.start };
         state.cleaning = true;
@@ -117,7 +118,8 @@ impl Core {
     }
 
     fn write_compacted(&self, partition: &Partition, job: &Job, newest: &Newest, group: Vec<Source>, draft: &str, (base, covers): (Offset, Offset)) -> Result<Segment, LogError> {
-        let mut output = Output { segment: Segment::create(self.storage(), draft.to_owned(), base, covers)?, frames: FrameWriter::default(), bases: Vec::new() };
+        let made = group.first().map_or(0, |first| first.made);
+        let mut output = Output { segment: Segment::create(self.storage(), draft.to_owned(), base, covers, made)?, frames: FrameWriter::default(), bases: Vec::new() };
         let now = self.now();
         let first_horizon = now.saturating_add(partition.config.delete_retention_ms);
         for mut source in group {

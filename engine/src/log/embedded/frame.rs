@@ -85,11 +85,6 @@ impl Frame {
         })
     }
 
-    /// The greatest timestamp in a frame whose offset is not filled in yet.
-    pub(super) fn parse_unsealed_timestamp(bytes: &[u8]) -> Option<i64> {
-        bytes.get(..HEADER).map(|header| read_i64(header, 48))
-    }
-
     /// The offset after the frame.
     pub(super) fn next(&self) -> Offset {
         self.base.saturating_add(i64::from(self.span))

@@ -26,6 +26,8 @@
 //!
 //! - `retention.ms` is without end and `segment.bytes` 64 MiB where a topic does not say otherwise; see
 //!   [`EmbeddedOptions::topic_default`].
+//! - `segment.ms` counts from when a segment was begun, not from its first record's timestamp: old records that are read in
+//!   anew would otherwise begin a segment every few records.
 //! - An acknowledged record outside a transaction survives the process; it survives a power cut after
 //!   [`flush`](crate::log::Producer::flush), or the next commit of anyone.
 //! - The epochs of members are remembered while the process lives. A membership older than the latest seen is fenced.

@@ -198,10 +198,7 @@ impl State {
         }
         let config = &partition.config;
         let full = self.segments.last().is_some_and(|active| {
-            let old = match (active.first_timestamp, Frame::parse_unsealed_timestamp(frames)) {
-                (Some(first), Some(now)) => now.saturating_sub(first) > config.segment_ms,
-                _ => false,
-            };
+            let old = core.now().saturating_sub(active.made) > config.segment_ms;
             active.records > 0 && (old || active.size + frames.len() as u64 > config.segment_bytes)
         });
         if self.segments.is_empty() || full {
@@ -215,7 +212,7 @@ impl State {
         if let Some(active) = self.segments.last() {
             core.sync_file(active.file.as_ref(), &active.path)?;
         }
-        let segment = Segment::create(core.storage(), partition.segment_path(self.end), self.end, 0)?;
+        let segment = Segment::create(core.storage(), partition.segment_path(self.end), self.end, 0, core.now())?;
         core.sync_file(segment.file.as_ref(), &segment.path)?;
         core.sync_folder(&partition.folder())?;
         self.segments.push(segment);

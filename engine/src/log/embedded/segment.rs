@@ -1,7 +1,8 @@
 //! One file of a partition: a header, then frames in offset order. The index to it is in memory only, made anew at open.
 //!
-//! Header: magic 8 | base offset 8 | covers 8 | crc 4 | 0 4. `covers` is 0, or in a compacted file the offset up to which
-//! it stands in for the files it was made from, which are deleted when they are still found.
+//! Header: magic 8 | base offset 8 | covers 8 | made 8 | crc 4 | 0 4. `covers` is 0, or in a compacted file the offset up to
+//! which it stands in for the files it was made from, which are deleted when they are still found. `made` is the wall clock
+//! when the file, or the first it stands in for, was begun.
 
 use std::io;
 use std::sync::Arc;
@@ -13,8 +14,8 @@ use super::frame::{self, Frame, HEADER};
 use super::storage::{Storage, StorageFile};
 use crate::log::{LogError, Offset};
 
-const MAGIC: [u8; 8] = *b"straum01";
-pub(super) const SEGMENT_HEADER: usize = 32;
+const MAGIC: [u8; 8] = *b"straum02";
+pub(super) const SEGMENT_HEADER: usize = 40;
 const INDEX_EVERY: u64 = 4096;
 const READ: usize = 1 << 20;
 
@@ -28,26 +29,27 @@ pub(super) struct Segment {
     pub(super) size: u64,
     pub(super) next: Offset,
     pub(super) records: u64,
-    pub(super) first_timestamp: Option<i64>,
+    /// When it was begun, in milliseconds of the wall clock.
+    pub(super) made: i64,
     pub(super) max_timestamp: i64,
     index: Vec<(Offset, u64)>,
 }
 
 impl Segment {
     /// Makes the file. On an error it may be left, empty or in part; making it again empties it.
-    pub(super) fn create(storage: &dyn Storage, path: String, base: Offset, covers: Offset) -> Result<Self, LogError> {
+    pub(super) fn create(storage: &dyn Storage, path: String, base: Offset, covers: Offset, made: i64) -> Result<Self, LogError> {
         let make = || {
             let file = storage.create(&path)?;
-            file.append(0, &header(base, covers))?;
+            file.append(0, &header(base, covers, made))?;
             io::Result::Ok(file)
         };
         let file = make().map_err(|error| failed("make", &path, error))?;
-        Ok(Self::of(path, file, base, covers))
+        Ok(Self::of(path, file, base, covers, made))
     }
 
-    fn of(path: String, file: Arc<dyn StorageFile>, base: Offset, covers: Offset) -> Self {
+    fn of(path: String, file: Arc<dyn StorageFile>, base: Offset, covers: Offset, made: i64) -> Self {
         let (size, max_timestamp) = (SEGMENT_HEADER as u64, i64::MIN);
-        Self { path, file, base, covers, size, next: base.max(covers), records: 0, first_timestamp: None, max_timestamp, index: Vec::new() }
+        Self { path, file, base, covers, size, next: base.max(covers), records: 0, made, max_timestamp, index: Vec::new() }
     }
 
     /// Opens the file without reading frames; `None` when its header is not there.
@@ -58,8 +60,8 @@ impl Segment {
             io::Result::Ok((file, header))
         };
         let (file, bytes) = read().map_err(|error| failed("open", path, error))?;
-        let (base, covers) = (frame::read_i64(&bytes, 8), frame::read_i64(&bytes, 16));
-        Ok((bytes[..] == header(base, covers)).then(|| Self::of(path.to_owned(), file, base, covers)))
+        let (base, covers, made) = (frame::read_i64(&bytes, 8), frame::read_i64(&bytes, 16), frame::read_i64(&bytes, 24));
+        Ok((bytes[..] == header(base, covers, made)).then(|| Self::of(path.to_owned(), file, base, covers, made)))
     }
 
     /// Reads all frames up to the first bad one and shows them to `visit`. Gives true when all of the file was good.
@@ -88,7 +90,6 @@ impl Segment {
         self.size += frame.length() as u64;
         self.next = self.next.max(frame.next());
         self.records += u64::from(frame.records);
-        self.first_timestamp.get_or_insert(frame.max_timestamp);
         self.max_timestamp = self.max_timestamp.max(frame.max_timestamp);
     }
 
@@ -104,13 +105,14 @@ impl Segment {
     }
 }
 
-fn header(base: Offset, covers: Offset) -> [u8; SEGMENT_HEADER] {
+fn header(base: Offset, covers: Offset, made: i64) -> [u8; SEGMENT_HEADER] {
     let mut header = [0; SEGMENT_HEADER];
     frame::put(&mut header, 0, MAGIC);
     frame::put(&mut header, 8, base.to_le_bytes());
     frame::put(&mut header, 16, covers.to_le_bytes());
-    let crc = crc32c::crc32c(header.get(..24).unwrap_or_default());
-    frame::put(&mut header, 24, crc.to_le_bytes());
+    frame::put(&mut header, 24, made.to_le_bytes());
+    let crc = crc32c::crc32c(header.get(..32).unwrap_or_default());
+    frame::put(&mut header, 32, crc.to_le_bytes());
     header
 }
 

@@ -1,5 +1,6 @@
 //! Files of the operating system.
 
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -7,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 use super::{Storage, StorageFile};
 
@@ -14,6 +16,8 @@ use super::{Storage, StorageFile};
 #[derive(Clone, Debug)]
 pub struct DiskStorage {
     root: PathBuf,
+    /// Folders whose own names are durable: the folders above them need no sync any more.
+    named: Arc<Mutex<HashSet<PathBuf>>>,
 }
 
 impl DiskStorage {
@@ -24,7 +28,7 @@ impl DiskStorage {
     pub fn new(root: impl Into<PathBuf>) -> io::Result<Self> {
         let root = root.into();
         fs::create_dir_all(&root)?;
-        Ok(Self { root })
+        Ok(Self { root, named: Arc::default() })
     }
 }
 
@@ -69,14 +73,19 @@ impl Storage for DiskStorage {
     }
 
     fn sync_folder(&self, folder: &str) -> io::Result<()> {
-        let mut current: &Path = &self.root.join(folder);
+        let folder = self.root.join(folder);
+        let mut current: &Path = &folder;
         loop {
             File::open(current)?.sync_all()?;
             match current.parent() {
-                Some(parent) if current != self.root => current = parent,
-                _ => return Ok(()),
+                Some(parent) if current != self.root && !self.named.lock().contains(current) => current = parent,
+                _ => break,
             }
         }
+        // All up to the first that was known, or the root.
+        let synced = folder.ancestors().take_while(|ancestor| ancestor.starts_with(&self.root)).map(Path::to_path_buf);
+        self.named.lock().extend(synced);
+        Ok(())
     }
 }
 
