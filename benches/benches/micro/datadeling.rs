@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use straum::log::embedded::{EmbeddedLog, EmbeddedOptions};
-use straum::log::{HeaderView, Log, OutputBatch, ProducerOptions, TopicSpec};
+use straum::log::{HeaderView, Log, OutputBatch, ProducerOptions, TopicSpec, partitioner};
 use straum::runtime::{Streams, StreamsConfig, StreamsOptions};
 use straum::serde::{Json, RawBytes};
 use straum_schemas::datadeling::{AvtaleId, AvtaleRad, BedriftNokkel, Delendring, Endring, Kilde, Mikros, Tilstand};
@@ -22,6 +22,9 @@ use straum_topologies::registry::{self, TopologyDefinition};
 use crate::state::Task;
 
 const MESSAGES: u64 = 10_000;
+
+/// Of the source topic.
+const PARTITIONS: u32 = 6;
 
 fn messages() -> Vec<Generert> {
     Generator::ny(Innstillinger { meldinger: MESSAGES, ..Innstillinger::default() }).collect()
@@ -111,17 +114,20 @@ pub(crate) fn large_employer(criterion: &mut Criterion) {
 fn filled_log(definition: &dyn TopologyDefinition, messages: &[Generert]) -> (tempfile::TempDir, Arc<EmbeddedLog>) {
     let folder = tempfile::tempdir().unwrap();
     let log = EmbeddedLog::open(folder.path().join("log"), EmbeddedOptions::new()).unwrap();
+    let source = definition.topics().first().unwrap().name;
     for topic in definition.topics() {
+        let partitions = if topic.name == source { PARTITIONS } else { topic.partitions };
         let config = topic.config.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        log.create_topic(&TopicSpec { name: topic.name.to_owned(), partitions: topic.partitions, config }).unwrap();
+        log.create_topic(&TopicSpec { name: topic.name.to_owned(), partitions, config }).unwrap();
     }
     let options = ProducerOptions { client_id: "feeder".to_owned(), transactional_id: None, transaction_timeout: Duration::from_secs(60) };
     let mut producer = log.producer(&options).unwrap();
     let mut batch = OutputBatch::new();
     for chunk in messages.chunks(1000) {
-        let source = batch.topic(&definition.topics().first().unwrap().name.into());
+        let topic = batch.topic(&source.into());
         for message in chunk {
-            batch.push(source, 0, message.tidspunkt, message.nokkel.as_deref().map(str::as_bytes), message.verdi.as_deref(), HeaderView::new(&[]));
+            let partition = partitioner::partition_for_key(message.nokkel.as_deref().unwrap_or_default().as_bytes(), PARTITIONS);
+            batch.push(topic, partition, message.tidspunkt, message.nokkel.as_deref().map(str::as_bytes), message.verdi.as_deref(), HeaderView::new(&[]));
         }
         producer.send(&batch).unwrap();
         batch.clear();
@@ -132,7 +138,7 @@ fn filled_log(definition: &dyn TopologyDefinition, messages: &[Generert]) -> (te
 
 /// The whole application on a backlog: from its start until everything is in the stores and committed.
 pub(crate) fn bootstrap(criterion: &mut Criterion) {
-    const BACKLOG: u64 = 50_000;
+    const BACKLOG: u64 = 200_000;
     let mut group = criterion.benchmark_group("datadeling");
     group.throughput(Throughput::Elements(BACKLOG));
     let definition = registry::find("datadeling").unwrap();

@@ -93,20 +93,26 @@ impl<K, V> Downstream<K, V> {
     }
 
     /// Hands the record to every node below. With none it ends here.
+    #[inline]
     pub(crate) fn forward(&self, record: Record<K, V>) -> Result<(), Error> {
         match &*self.edges {
-            [] => Ok(()),
-            [only] => panicking::noting(&self.names, 0, || only.receive(record)),
-            [first @ .., last] => {
-                if let Some(fork) = self.fork {
-                    for (index, edge) in first.iter().enumerate() {
-                        let copy = fork(&record);
-                        panicking::noting(&self.names, index, || edge.receive(copy))?;
-                    }
-                }
-                panicking::noting(&self.names, first.len(), || last.receive(record))
+            // The record is moved from hand to hand, never copied on the way.
+            [only] => {
+                let note = panicking::note(&self.names, 0);
+                let result = only.receive(record);
+                note.forget();
+                result
             }
+            _ => self.forward_to_all(record),
         }
+    }
+
+    fn forward_to_all(&self, record: Record<K, V>) -> Result<(), Error> {
+        let Some(last) = self.edges.len().checked_sub(1) else { return Ok(()) };
+        if let Some(fork) = self.fork {
+            (0..last).try_for_each(|index| self.forward_to(index, fork(&record)))?;
+        }
+        self.forward_to(last, record)
     }
 
     /// True when a record would end here.
@@ -117,7 +123,12 @@ impl<K, V> Downstream<K, V> {
     /// Hands the record to one node.
     pub(crate) fn forward_to(&self, index: usize, record: Record<K, V>) -> Result<(), Error> {
         match self.edges.get(index) {
-            Some(edge) => panicking::noting(&self.names, index, || edge.receive(record)),
+            Some(edge) => {
+                let note = panicking::note(&self.names, index);
+                let result = edge.receive(record);
+                note.forget();
+                result
+            }
             None => Ok(()),
         }
     }

@@ -9,14 +9,10 @@ thread_local! {
     static NODE: RefCell<Option<Arc<str>>> = const { RefCell::new(None) };
 }
 
-/// Runs the work of the node `names[index]`, if it has a name.
+/// Notes a panic that comes from the node `names[index]`, if it has a name, until [`Note::forget`].
 #[inline]
-pub(crate) fn noting<T>(names: &[Arc<str>], index: usize, work: impl FnOnce() -> T) -> T {
-    let note = Note { names, index };
-    let result = work();
-    // Only a panic drops the note.
-    std::mem::forget(note);
-    result
+pub(crate) fn note(names: &[Arc<str>], index: usize) -> Note<'_> {
+    Note { names, index }
 }
 
 /// The node of the panic that was caught.
@@ -24,9 +20,18 @@ pub(crate) fn take() -> Option<Arc<str>> {
     NODE.with(RefCell::take)
 }
 
-struct Note<'a> {
+/// Its drop is the unwinding: a node that has returned forgets it.
+pub(crate) struct Note<'a> {
     names: &'a [Arc<str>],
     index: usize,
+}
+
+impl Note<'_> {
+    /// The node has returned.
+    #[inline]
+    pub(crate) fn forget(self) {
+        std::mem::forget(self);
+    }
 }
 
 impl Drop for Note<'_> {

@@ -95,7 +95,9 @@ where
     VOut: 'static,
 {
     fn punctuate(&self, timestamp: i64, punctuation: Punctuation) -> Result<(), Error> {
-        let work = || self.task.at(timestamp, || self.call(|processor, context| processor.punctuate(timestamp, punctuation, context)));
-        panicking::noting(std::slice::from_ref(&self.name), 0, work)
+        let note = panicking::note(std::slice::from_ref(&self.name), 0);
+        let result = self.task.at(timestamp, || self.call(|processor, context| processor.punctuate(timestamp, punctuation, context)));
+        note.forget();
+        result
     }
 }

@@ -8,6 +8,7 @@
 //! (groups, the list of dirty partitions, the signal).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io;
 use std::mem;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -169,47 +170,47 @@ impl Core {
     /// waits for the other.
     pub(super) fn sync_partitions(&self) -> Result<(), LogError> {
         let mut synced = self.synced.lock();
-        let mut dirty = mem::take(&mut *self.dirty.lock());
-        while let Some(&id) = dirty.last() {
-            let partition = self.topics.read().at(id).cloned();
-            if let Some(partition) = partition
-                && let Err(error) = self.sync_partition(&partition, &mut synced)
-            {
-                self.dirty.lock().append(&mut dirty);
-                return Err(error);
-            }
-            dirty.pop();
-        }
-        Ok(())
-    }
-
-    fn sync_partition(&self, partition: &Partition, synced: &mut Synced) -> Result<(), LogError> {
-        let (file, path, base, size) = {
+        let dirty = mem::take(&mut *self.dirty.lock());
+        let (mut written, mut files) = (Vec::with_capacity(dirty.len()), Vec::with_capacity(dirty.len()));
+        for id in dirty {
+            let Some(partition) = self.topics.read().at(id).cloned() else { continue };
             let mut state = partition.lock();
             state.dirty = false;
-            let Some(active) = state.segments.last() else { return Ok(()) };
-            (Arc::clone(&active.file), active.path.clone(), active.base, active.size)
-        };
-        if let Err(error) = self.sync_file(file.as_ref(), &path) {
-            partition.lock().dirty = true;
-            return Err(error);
+            let Some(active) = state.segments.last() else { continue };
+            files.push(Arc::clone(&active.file));
+            let (path, end) = (active.path.clone(), (active.base, active.size));
+            drop(state);
+            written.push((partition, path, end));
         }
-        synced.positions.insert(partition.id, (base, size));
-        synced.untold.insert(partition.id);
-        Ok(())
+        let mut outcome = Ok(());
+        for ((partition, path, end), result) in written.into_iter().zip(self.storage.sync_files(&files)) {
+            match result {
+                Ok(()) => {
+                    synced.positions.insert(partition.id, end);
+                    synced.untold.insert(partition.id);
+                }
+                Err(error) => {
+                    self.mark_dirty(&partition, &mut partition.lock());
+                    outcome = outcome.and(Err(self.not_synced(&path, error)));
+                }
+            }
+        }
+        outcome
     }
 
     pub(super) fn sync_file(&self, file: &dyn StorageFile, path: &str) -> Result<(), LogError> {
         if !self.syncs() {
             return Ok(());
         }
-        file.sync().map_err(|error| {
-            let error = failed("sync", path, error);
-            if error.kind() != LogErrorKind::DiskFull {
-                self.poison(&error.to_string());
-            }
-            error
-        })
+        file.sync().map_err(|error| self.not_synced(path, error))
+    }
+
+    fn not_synced(&self, path: &str, error: io::Error) -> LogError {
+        let error = failed("sync", path, error);
+        if error.kind() != LogErrorKind::DiskFull {
+            self.poison(&error.to_string());
+        }
+        error
     }
 
     pub(super) fn sync_folder(&self, folder: &str) -> Result<(), LogError> {

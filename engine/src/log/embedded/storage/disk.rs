@@ -6,11 +6,15 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::{Storage, StorageFile};
+
+/// How many files are made durable at once. Measured on ext4, 90 files: 105 ms one by one, 9.8 ms by four threads or more.
+const AT_A_TIME: usize = 4;
 
 /// The files below one folder.
 #[derive(Clone, Debug)]
@@ -86,6 +90,22 @@ impl Storage for DiskStorage {
         let synced = folder.ancestors().take_while(|ancestor| ancestor.starts_with(&self.root)).map(Path::to_path_buf);
         self.named.lock().extend(synced);
         Ok(())
+    }
+
+    /// Several at a time: a file system that keeps a journal of its own then writes it once for all of them.
+    fn sync_files(&self, files: &[Arc<dyn StorageFile>]) -> Vec<io::Result<()>> {
+        let share = files.len().div_ceil(AT_A_TIME).max(1);
+        let sync = |files: &[Arc<dyn StorageFile>]| files.iter().map(|file| file.sync()).collect::<Vec<_>>();
+        thread::scope(|scope| {
+            let mut shares = files.chunks(share);
+            let first = shares.next().unwrap_or_default();
+            let others: Vec<_> = shares.map(|files| scope.spawn(move || sync(files))).collect();
+            let mut outcomes = sync(first);
+            for other in others {
+                outcomes.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            }
+            outcomes
+        })
     }
 }
 

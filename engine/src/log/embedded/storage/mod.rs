@@ -54,6 +54,12 @@ pub trait Storage: Send + Sync {
     /// # Errors
     /// When the disk failed.
     fn sync_folder(&self, folder: &str) -> io::Result<()>;
+
+    /// Makes all bytes of several files durable, and tells of each whether they are: see [`StorageFile::sync`]. One after the
+    /// other where the storage knows no better.
+    fn sync_files(&self, files: &[Arc<dyn StorageFile>]) -> Vec<io::Result<()>> {
+        files.iter().map(|file| file.sync()).collect()
+    }
 }
 
 /// One file of a [`Storage`].
