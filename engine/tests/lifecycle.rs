@@ -25,11 +25,15 @@ fn counting() -> Topology {
 }
 
 fn send(log: &EmbeddedLog, records: usize) {
+    write(log, "in", b"a", records);
+}
+
+fn write(log: &EmbeddedLog, topic: &str, key: &[u8], records: usize) {
     let options = ProducerOptions { client_id: "test".to_owned(), transactional_id: None, transaction_timeout: Duration::from_secs(10) };
     let mut producer = log.producer(&options).unwrap();
     let mut batch = OutputBatch::new();
-    let topic = batch.topic(&"in".into());
-    (0..records).for_each(|_| batch.push(topic, 0, 0, Some(b"a"), Some(&1_i64.to_be_bytes()), HeaderView::new(&[])));
+    let topic = batch.topic(&topic.into());
+    (0..records).for_each(|_| batch.push(topic, 0, 0, Some(key), Some(&1_i64.to_be_bytes()), HeaderView::new(&[])));
     producer.send(&batch).unwrap();
     producer.flush().unwrap();
 }
@@ -108,5 +112,33 @@ fn state_older_than_half_the_life_of_a_tombstone_is_rebuilt_if_it_has_missed_any
         assert_eq!(restored, Some(kept), "{away:?} {missed}");
         let store = driver.store::<String, i64>("counts").unwrap();
         assert_eq!((store.get(&"a".to_owned()).unwrap(), store.get(&"b".to_owned()).unwrap()), (Some(1), missed.then_some(7)));
+    }
+}
+
+/// Offsets alone could not tell: the new changelog holds more than the old one did.
+#[test]
+fn state_made_from_a_changelog_that_is_made_anew_is_rebuilt() {
+    let folder = tempfile::tempdir().unwrap();
+    for (life, restored, counts) in [(1, None, [Some(3), None]), (2, None, [None, Some(1)])] {
+        let log = Arc::new(EmbeddedLog::in_memory(EmbeddedOptions::new()).unwrap());
+        for name in ["in", "out", "app-counts-changelog"] {
+            log.create_topic(&TopicSpec { name: name.to_owned(), partitions: 1, config: BTreeMap::new() }).unwrap();
+        }
+        match life {
+            1 => send(&log, 3),
+            _ => write(&log, "app-counts-changelog", b"b", 100),
+        }
+        let mut config = StreamsConfig::new("app");
+        config.state_dir = folder.path().to_owned();
+        config.poll = Duration::from_millis(1);
+        let mut streams = Streams::new(&counting(), config, Arc::<EmbeddedLog>::clone(&log), StreamsOptions::default());
+        streams.start().unwrap();
+        wait(&streams, |streams| streams.state() == State::Running && (life == 2 || streams.commits() > 0));
+        let from: Vec<_> = streams.restored().iter().map(|(_, restored)| restored.from).collect();
+        assert_eq!(from, [restored], "life {life}");
+        let store = streams.store::<String, i64>("counts").unwrap();
+        assert_eq!(["a", "b"].map(|key| store.get(&key.to_owned()).unwrap()), counts, "life {life}");
+        drop(store);
+        streams.close().unwrap();
     }
 }

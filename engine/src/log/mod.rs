@@ -18,6 +18,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use uuid::Uuid;
+
 /// A position in a partition. The next record may lie beyond `offset + 1`: markers and compaction leave gaps.
 pub type Offset = i64;
 
@@ -129,6 +131,13 @@ pub trait Log: Send + Sync {
     /// # Errors
     /// When the log cannot be reached.
     fn partitions(&self, topic: &str) -> Result<Option<u32>, LogError>;
+
+    /// What tells a topic from a later one of the same name, or `None` when there is no such topic or the log has no ids
+    /// (Kafka before 2.8).
+    ///
+    /// # Errors
+    /// When the log cannot be reached.
+    fn topic_id(&self, topic: &str) -> Result<Option<Uuid>, LogError>;
 
     /// The names of all topics, sorted.
     ///

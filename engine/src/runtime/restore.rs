@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use straum_state::{ChangelogRecord, StoreSupplier, TaskState};
 
 use crate::error::Error;
@@ -47,7 +49,7 @@ impl Restore<'_> {
     pub(crate) fn run(&self, progress: &mut dyn FnMut(u64)) -> Result<Restored, Error> {
         let store = Arc::clone(self.supplier.name());
         let (beginning, end) = self.log.offsets(&self.changelog)?;
-        let mut from = self.state.offset(&store);
+        let mut from = self.known_offset(&store)?;
         if let Some(offset) = from
             && (offset > end || offset < beginning)
         {
@@ -102,6 +104,25 @@ impl Restore<'_> {
                 return Ok(restored);
             }
         }
+    }
+
+    /// Where the state stands in the changelog, if it was made from this very topic: offsets of a deleted one of the same name
+    /// mean nothing in this.
+    fn known_offset(&self, store: &str) -> Result<Option<Offset>, Error> {
+        let id = self.log.topic_id(&self.changelog.topic)?.map(Uuid::into_bytes);
+        let known = self.state.topic_identity(store);
+        if let (Some(id), Some(known)) = (id, &known)
+            && known != &id
+        {
+            tracing::warn!(store, changelog = %self.changelog, "the changelog was made anew and the state is rebuilt");
+            self.state.wipe(store)?;
+        }
+        if let Some(id) = id
+            && known.is_none_or(|known| known != id)
+        {
+            self.state.set_topic_identity(store, &id)?;
+        }
+        Ok(self.state.offset(store))
     }
 
     /// Compaction may have removed tombstones that the state has not read: rows they deleted would come back to life.

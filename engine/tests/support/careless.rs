@@ -20,6 +20,10 @@ impl Log for Careless<'_> {
         self.0.partitions(topic)
     }
 
+    fn topic_id(&self, topic: &str) -> Result<Option<uuid::Uuid>, LogError> {
+        self.0.topic_id(topic)
+    }
+
     fn topics(&self) -> Result<Vec<String>, LogError> {
         self.0.topics()
     }

@@ -253,7 +253,7 @@ pub fn a_topic_is_made_once_with_one_number_of_partitions(log: &dyn Log) {
         partitions,
         config: setting.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
     };
-    assert_eq!(log.partitions("contract-topic").unwrap(), None);
+    assert_eq!((log.partitions("contract-topic").unwrap(), log.topic_id("contract-topic").unwrap()), (None, None));
     let nonsense = log.create_topic(&spec(3, Some(("no.such.setting", "1")))).unwrap_err();
     assert_eq!(nonsense.kind(), LogErrorKind::Invalid, "{nonsense}");
     assert_eq!(log.create_topic(&spec(0, None)).unwrap_err().kind(), LogErrorKind::Invalid);
@@ -261,6 +261,9 @@ pub fn a_topic_is_made_once_with_one_number_of_partitions(log: &dyn Log) {
     log.create_topic(&spec(3, None)).unwrap();
     assert_eq!(log.create_topic(&spec(4, None)).unwrap_err().kind(), LogErrorKind::Invalid);
     assert_eq!(log.partitions("contract-topic").unwrap(), Some(3));
+    let id = log.topic_id("contract-topic").unwrap();
+    log.create_topic(&TopicSpec { name: "contract-other-topic".to_owned(), ..spec(1, None) }).unwrap();
+    assert!(id.is_some() && id == log.topic_id("contract-topic").unwrap() && id != log.topic_id("contract-other-topic").unwrap(), "{id:?}");
     let topics = log.topics().unwrap();
     assert!(topics.is_sorted() && topics.contains(&"contract-topic".to_owned()), "{topics:?}");
     assert_eq!(log.offsets(&at(&"contract-topic".into(), 2)).unwrap(), (0, 0));

@@ -38,7 +38,7 @@ impl Decision {
             Self::Topic(topic) => {
                 let number = u32::try_from(core.topics.read().in_order.len()).unwrap_or(u32::MAX);
                 let partitions = u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX);
-                Entry::Topic { number, name: topic.name.to_string(), partitions, config: topic.config.clone() }.write(out);
+                Entry::Topic { number, id: topic.id, name: topic.name.to_string(), partitions, config: topic.config.clone() }.write(out);
             }
             Self::Start(starts) => {
                 starts.iter().for_each(|(partition, offset)| Entry::Start { partition: partition.id, offset: *offset }.write(out));

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
+use uuid::Uuid;
 
 use super::commit::Committer;
 use super::entry::{Entry, PartitionId};
@@ -32,6 +33,7 @@ use crate::log::{LogError, LogErrorKind, Offset, TopicPartition};
 /// A topic and its partitions.
 pub(super) struct Topic {
     pub(super) name: Arc<str>,
+    pub(super) id: Uuid,
     pub(super) config: BTreeMap<String, String>,
     pub(super) partitions: Vec<Arc<Partition>>,
 }
@@ -148,14 +150,14 @@ impl Core {
         self.topics.read().in_order.iter().flat_map(|topic| topic.partitions.iter().cloned()).collect()
     }
 
-    /// A new topic's partitions, not yet among the topics.
-    pub(super) fn new_partitions(&self, number: u32, name: &Arc<str>, partitions: u32, config: &BTreeMap<String, String>, state: impl Fn(u32) -> State) -> Result<Arc<Topic>, LogError> {
+    /// A topic without records, not yet among the topics.
+    pub(super) fn new_topic(&self, number: u32, id: Uuid, name: &Arc<str>, partitions: u32, config: &BTreeMap<String, String>) -> Result<Arc<Topic>, LogError> {
         let parsed = Arc::new(super::config::TopicConfig::parse(&self.options.topic_defaults, config)?);
         let make = |partition| {
             let place = TopicPartition::new(Arc::clone(name), partition);
-            Arc::new(Partition::new((number, partition), place, Arc::clone(&parsed), state(partition)))
+            Arc::new(Partition::new((number, partition), place, Arc::clone(&parsed), State::default()))
         };
-        Ok(Arc::new(Topic { name: Arc::clone(name), config: config.clone(), partitions: (0..partitions).map(make).collect() }))
+        Ok(Arc::new(Topic { name: Arc::clone(name), id, config: config.clone(), partitions: (0..partitions).map(make).collect() }))
     }
 
     /// Notes that a partition has bytes to be synced.
@@ -230,7 +232,7 @@ impl Core {
         let mut entries = vec![Entry::NextTransaction { number: self.next_transaction.load(Ordering::Relaxed) }];
         for (number, topic) in (0..).zip(&self.topics.read().in_order) {
             let partitions = u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX);
-            entries.push(Entry::Topic { number, name: topic.name.to_string(), partitions, config: topic.config.clone() });
+            entries.push(Entry::Topic { number, id: topic.id, name: topic.name.to_string(), partitions, config: topic.config.clone() });
             for partition in &topic.partitions {
                 let offset = partition.lock().start;
                 if offset > 0 {

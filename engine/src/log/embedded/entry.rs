@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use uuid::Uuid;
+
 use crate::log::Offset;
 
 /// A partition by topic number and partition number.
@@ -11,7 +13,7 @@ pub(super) type PartitionId = (u32, u32);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Entry {
     /// A topic exists. Its number is its place among all topics.
-    Topic { number: u32, name: String, partitions: u32, config: BTreeMap<String, String> },
+    Topic { number: u32, id: Uuid, name: String, partitions: u32, config: BTreeMap<String, String> },
     /// A transaction is committed. Those without this are aborted.
     Commit { transaction: u64 },
     /// A group is to go on at `offset`.
@@ -28,9 +30,10 @@ impl Entry {
     /// Appends the bytes.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Topic { number, name, partitions, config } => {
+            Self::Topic { number, id, name, partitions, config } => {
                 out.push(1);
                 out.extend_from_slice(&number.to_le_bytes());
+                out.extend_from_slice(id.as_bytes());
                 text(name, out);
                 out.extend_from_slice(&partitions.to_le_bytes());
                 out.extend_from_slice(&u32::try_from(config.len()).unwrap_or(u32::MAX).to_le_bytes());
@@ -73,6 +76,7 @@ impl Entry {
         Some(match take::<1>(bytes)? {
             [1] => {
                 let number = take_u32(bytes)?;
+                let id = Uuid::from_bytes(take(bytes)?);
                 let name = take_text(bytes)?;
                 let partitions = take_u32(bytes)?;
                 let settings = take_u32(bytes)?;
@@ -80,7 +84,7 @@ impl Entry {
                 for _ in 0..settings {
                     config.insert(take_text(bytes)?, take_text(bytes)?);
                 }
-                Self::Topic { number, name, partitions, config }
+                Self::Topic { number, id, name, partitions, config }
             }
             [2] => Self::Commit { transaction: take_u64(bytes)? },
             [3] => Self::Offset { group: take_text(bytes)?, partition: take_place(bytes)?, offset: take_offset(bytes)?, metadata: take_text(bytes)? },
@@ -138,7 +142,7 @@ mod tests {
     #[test]
     fn every_statement_is_read_as_it_was_written() {
         let entries = [
-            Entry::Topic { number: 3, name: "a".into(), partitions: 7, config: BTreeMap::from([("x".into(), "y".into())]) },
+            Entry::Topic { number: 3, id: Uuid::from_u128(1 << 100), name: "a".into(), partitions: 7, config: BTreeMap::from([("x".into(), "y".into())]) },
             Entry::Commit { transaction: 9 },
             Entry::Offset { group: "g".into(), partition: (1, 2), offset: 5, metadata: "æ".into() },
             Entry::Start { partition: (1, 2), offset: -1 },

@@ -6,6 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use uuid::Uuid;
+
 use super::commit::Decision;
 use super::config::check_topic_name;
 use super::consumer::EmbeddedConsumer;
@@ -16,7 +18,7 @@ use super::failure::failed;
 use super::journal::Journal;
 use super::lock::FolderLock;
 use super::options::{EmbeddedOptions, SyncPolicy, Unsynced};
-use super::partition::{Partition, State};
+use super::partition::Partition;
 use super::producer::EmbeddedProducer;
 use super::storage::{DiskStorage, HeldStorage, MemoryStorage, Storage};
 use crate::log::{
@@ -159,6 +161,10 @@ impl Log for EmbeddedLog {
         Ok(names)
     }
 
+    fn topic_id(&self, topic: &str) -> Result<Option<Uuid>, LogError> {
+        Ok(self.core.topic(topic).map(|topic| topic.id))
+    }
+
     fn create_topic(&self, topic: &TopicSpec) -> Result<(), LogError> {
         check_topic_name(&topic.name)?;
         let _creating = self.core.creating.lock();
@@ -172,7 +178,7 @@ impl Log for EmbeddedLog {
         if topic.partitions == 0 {
             return Err(LogError::new(LogErrorKind::Invalid, format!("topic {} with 0 partitions, expected at least 1", topic.name)));
         }
-        let made = self.core.new_partitions(number, &Arc::from(topic.name.as_str()), topic.partitions, &topic.config, |_| State::default())?;
+        let made = self.core.new_topic(number, Uuid::new_v4(), &Arc::from(topic.name.as_str()), topic.partitions, &topic.config)?;
         self.core.decide(Decision::Topic(made))
     }
 

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use uuid::Uuid;
+
 use super::core::{Core, Synced};
 use super::entry::{Entry, PartitionId};
 use super::failure::{corrupt, failed};
@@ -17,7 +19,7 @@ use crate::log::{LogError, LogErrorKind, Offset};
 /// What the journal says.
 #[derive(Default)]
 struct Told {
-    topics: BTreeMap<u32, (String, u32, BTreeMap<String, String>)>,
+    topics: BTreeMap<u32, (Uuid, String, u32, BTreeMap<String, String>)>,
     commits: BTreeSet<u64>,
     offsets: Vec<(String, PartitionId, Offset, String)>,
     starts: HashMap<PartitionId, Offset>,
@@ -30,8 +32,8 @@ impl Told {
         let mut told = Self { next_transaction: 1, ..Self::default() };
         for entry in entries {
             match entry {
-                Entry::Topic { number, name, partitions, config } => {
-                    told.topics.insert(number, (name, partitions, config));
+                Entry::Topic { number, id, name, partitions, config } => {
+                    told.topics.insert(number, (id, name, partitions, config));
                 }
                 Entry::Commit { transaction } => {
                     told.commits.insert(transaction);
@@ -57,11 +59,11 @@ impl Core {
     pub(super) fn recover(&self, entries: Vec<Entry>) -> Result<(), LogError> {
         let told = Told::of(entries);
         self.next_transaction.store(told.next_transaction, Ordering::Relaxed);
-        for (number, (name, partitions, config)) in &told.topics {
+        for (number, (id, name, partitions, config)) in &told.topics {
             if *number as usize != self.topics.read().in_order.len() {
                 return Err(LogError::new(LogErrorKind::Corrupt, format!("the journal tells of topic {number} ({name}) before those that come first")));
             }
-            let topic = self.new_partitions(*number, &Arc::from(name.as_str()), *partitions, config, |_| State::default())?;
+            let topic = self.new_topic(*number, *id, &Arc::from(name.as_str()), *partitions, config)?;
             self.topics.write().add(Arc::clone(&topic));
             for partition in &topic.partitions {
                 self.recover_partition(partition, &told)?;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use crate::log::{
     CommittedOffset, Consumer, ConsumerOptions, GroupMembership, Log, LogError, LogErrorKind, Offset, Producer, ProducerOptions, TopicPartition,
     TopicSpec,
@@ -44,6 +46,10 @@ impl KafkaLog {
 impl Log for KafkaLog {
     fn partitions(&self, topic: &str) -> Result<Option<u32>, LogError> {
         self.topics.partitions(topic)
+    }
+
+    fn topic_id(&self, topic: &str) -> Result<Option<Uuid>, LogError> {
+        self.topics.id(topic)
     }
 
     fn topics(&self) -> Result<Vec<String>, LogError> {

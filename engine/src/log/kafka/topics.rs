@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rdkafka::types::RDKafkaErrorCode as Code;
+use uuid::Uuid;
 
 use crate::log::{LogError, LogErrorKind, Offset, TopicPartition};
 
@@ -55,6 +56,15 @@ impl Topics {
                 Some(count) => Err(unknown(format!("there is no such partition: the topic has {count}"), partition)),
                 None => Err(unknown("there is no such topic".to_owned(), partition)),
             },
+        }
+    }
+
+    /// The id of a topic as of now.
+    pub(super) fn id(&self, topic: &str) -> Result<Option<Uuid>, LogError> {
+        match self.client.topic_id(topic, self.timeout) {
+            Ok(id) => Ok(id.filter(|id| !id.is_nil())),
+            Err(error) if is_absent(error.code) => Ok(None),
+            Err(error) => Err(errors::of_call(&format!("asking for the id of topic {topic:?}"), error)),
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rdkafka::bindings as sys;
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::TopicPartitionList;
+use uuid::Uuid;
 
 use super::client::Client;
 use super::milliseconds;
@@ -77,6 +78,33 @@ impl Client {
         by_code(result).ok().and((high >= 0).then_some(high))
     }
 
+    /// The id the cluster has given a topic; nil where it gives none.
+    pub(in crate::log::kafka) fn topic_id(&self, topic: &str, timeout: Duration) -> Result<Option<Uuid>, CallError> {
+        let question = Question::ask(self, topic, timeout)?;
+        // SAFETY: live queue; the event is ours until it is destroyed when it is dropped. A question has one answer, also when
+        // its time is over, so waiting for more than that is waiting for librdkafka alone.
+        let event = Event(unsafe { sys::rd_kafka_queue_poll(question.queue, milliseconds(timeout.saturating_add(Duration::from_secs(1)))) });
+        if event.0.is_null() {
+            return Err(CallError::of(RDKafkaErrorCode::OperationTimedOut));
+        }
+        // SAFETY: live event; the answer and what it points to live as long as the event does.
+        unsafe {
+            by_code(sys::rd_kafka_event_error(event.0))?;
+            let answer = sys::rd_kafka_event_DescribeTopics_result(event.0);
+            let mut count = 0;
+            let topics = if answer.is_null() { ptr::null_mut() } else { sys::rd_kafka_DescribeTopics_result_topics(answer, &raw mut count) };
+            if topics.is_null() || count == 0 {
+                return Ok(None);
+            }
+            let described = *topics;
+            // The error belongs to the description, which frees it.
+            by_code(sys::rd_kafka_error_code(sys::rd_kafka_TopicDescription_error(described)))?;
+            let id = sys::rd_kafka_TopicDescription_topic_id(described);
+            let (most, least) = (sys::rd_kafka_Uuid_most_significant_bits(id), sys::rd_kafka_Uuid_least_significant_bits(id));
+            Ok(Some(Uuid::from_u64_pair(most.cast_unsigned(), least.cast_unsigned())))
+        }
+    }
+
     /// Fills in the offsets committed for the client's group; see [`elements`].
     pub(in crate::log::kafka) fn committed(&self, partitions: &TopicPartitionList, timeout: Duration) -> Result<(), CallError> {
         // SAFETY: live handle and list.
@@ -140,6 +168,54 @@ unsafe fn description(topic: &sys::rd_kafka_metadata_topic) -> TopicDescription 
 
 fn c_string(topic: &str) -> Result<CString, CallError> {
     CString::new(topic).map_err(|_| CallError::of(RDKafkaErrorCode::UnknownTopic))
+}
+
+/// A question about a topic that has been asked, and the queue that its answer comes through.
+struct Question {
+    topics: *mut sys::rd_kafka_TopicCollection_t,
+    options: *mut sys::rd_kafka_AdminOptions_t,
+    queue: *mut sys::rd_kafka_queue_t,
+}
+
+impl Question {
+    fn ask(client: &Client, topic: &str, timeout: Duration) -> Result<Self, CallError> {
+        let name = c_string(topic)?;
+        let mut names = [name.as_ptr()];
+        let mut reason = [0; 128];
+        // SAFETY: one zero-terminated name, which the collection copies; live handle; the buffer is writable for its length;
+        // what is made here is freed when the question is dropped.
+        unsafe {
+            let question = Self {
+                topics: sys::rd_kafka_TopicCollection_of_topic_names(names.as_mut_ptr(), 1),
+                options: sys::rd_kafka_AdminOptions_new(client.pointer(), sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS),
+                queue: sys::rd_kafka_queue_new(client.pointer()),
+            };
+            by_code(sys::rd_kafka_AdminOptions_set_request_timeout(question.options, milliseconds(timeout), reason.as_mut_ptr(), reason.len()))?;
+            sys::rd_kafka_DescribeTopics(client.pointer(), question.topics, question.options, question.queue);
+            Ok(question)
+        }
+    }
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        // SAFETY: our own, freed once.
+        unsafe {
+            sys::rd_kafka_TopicCollection_destroy(self.topics);
+            sys::rd_kafka_AdminOptions_destroy(self.options);
+            sys::rd_kafka_queue_destroy(self.queue);
+        }
+    }
+}
+
+/// What came through a queue, or null.
+struct Event(*mut sys::rd_kafka_event_t);
+
+impl Drop for Event {
+    fn drop(&mut self) {
+        // SAFETY: our own or null, freed once.
+        unsafe { sys::rd_kafka_event_destroy(self.0) };
+    }
 }
 
 /// A topic object for the length of one question.
