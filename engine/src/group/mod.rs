@@ -1,0 +1,16 @@
+//! Membership of a streams group (KIP-1071): who runs which task, decided by a Kafka broker.
+//!
+//! [`wire`] is the codec, [`member`] the pure state machine of one member, [`heartbeat_topology`] what the group is told to
+//! run. librdkafka knows nothing of such groups: it only reads the partitions it is given.
+
+mod error_code;
+pub mod member;
+mod notice;
+mod tasks;
+mod topology;
+pub mod wire;
+
+pub use error_code::{ErrorAction, ErrorCode, GroupError, GroupErrorKind};
+pub use notice::{Notice, NoticeKind};
+pub use tasks::Tasks;
+pub use topology::heartbeat_topology;
