@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use straum::group::member::{Action, Event, Member, MemberSettings, Membership, Now, RequestNumber, ThreadEvent, ThreadMessage};
+use straum::group::member::{Action, AssignmentNumber, Event, Member, MemberSettings, Membership, Now, RequestNumber, ThreadEvent, ThreadMessage};
 use straum::group::wire::{
     Endpoint, EndpointPartitions, HeartbeatRequest, HeartbeatResponse, HeartbeatStatus, HeartbeatSubtopology, HeartbeatTopology, TaskIds,
 };
@@ -16,6 +16,8 @@ struct Scene {
     member: Member,
     at: u64,
     done: Vec<Action>,
+    /// The last assignment that was told.
+    assignment: AssignmentNumber,
 }
 
 fn topology() -> HeartbeatTopology {
@@ -29,7 +31,7 @@ fn settings() -> MemberSettings {
 
 impl Scene {
     fn new(settings: MemberSettings) -> Self {
-        let mut scene = Self { member: Member::new(settings, Now { at: Duration::ZERO, jitter: 0.5 }), at: 0, done: Vec::new() };
+        let mut scene = Self { member: Member::new(settings, Now { at: Duration::ZERO, jitter: 0.5 }), at: 0, done: Vec::new(), assignment: AssignmentNumber(0) };
         scene.hear(Event::Tick);
         scene
     }
@@ -38,7 +40,7 @@ impl Scene {
     fn owning(tasks: &str) -> Self {
         let mut scene = Self::new(settings());
         scene.answer(assigned(3, tasks));
-        scene.say(ThreadEvent::Owns(active(tasks)));
+        scene.owns(tasks);
         if !tasks.is_empty() {
             scene.answer(unchanged(3));
         }
@@ -47,11 +49,26 @@ impl Scene {
 
     fn hear(&mut self, event: Event) -> &mut Self {
         self.done = self.member.handle(event, Now { at: Duration::from_millis(self.at), jitter: 0.5 });
+        for action in &self.done {
+            if let Action::Tell(ThreadMessage::Assigned { assignment, .. }) = action {
+                assert!(*assignment > self.assignment, "assignments are numbered");
+                self.assignment = *assignment;
+            }
+        }
         self
     }
 
     fn say(&mut self, event: ThreadEvent) -> &mut Self {
         self.hear(Event::Thread(event))
+    }
+
+    /// The thread has read all it was told.
+    fn owns_all(&mut self, tasks: Tasks) -> &mut Self {
+        self.say(ThreadEvent::Owns { assignment: self.assignment, tasks })
+    }
+
+    fn owns(&mut self, tasks: &str) -> &mut Self {
+        self.owns_all(active(tasks))
     }
 
     /// Answers the heartbeat that went out last.
@@ -85,8 +102,14 @@ impl Scene {
         })
     }
 
-    fn told(&self) -> Vec<&ThreadMessage> {
-        self.done.iter().filter_map(|action| if let Action::Tell(message) = action { Some(message) } else { None }).collect()
+    /// What the thread was told, assignments without their numbers.
+    fn told(&self) -> Vec<ThreadMessage> {
+        let told = self.done.iter().filter_map(|action| if let Action::Tell(message) = action { Some(message.clone()) } else { None });
+        told.map(|message| match message {
+            ThreadMessage::Assigned { membership, tasks, ready, .. } => ThreadMessage::Assigned { assignment: AssignmentNumber(0), membership, tasks, ready },
+            other => other,
+        })
+        .collect()
     }
 
     /// What the last heartbeat said of epoch and owned active tasks, `-` for unchanged; or that there was none.
@@ -135,7 +158,7 @@ fn membership(number: u32, epoch: i32) -> Membership {
 }
 
 fn told_assigned(number: u32, epoch: i32, tasks: &str, ready: bool) -> ThreadMessage {
-    ThreadMessage::Assigned { membership: membership(number, epoch), tasks: active(tasks), ready }
+    ThreadMessage::Assigned { assignment: AssignmentNumber(0), membership: membership(number, epoch), tasks: active(tasks), ready }
 }
 
 #[test]
@@ -146,7 +169,7 @@ fn a_join_says_everything_and_a_heartbeat_only_who_it_is() {
     assert_eq!((join.endpoint_information_epoch, join.client_tags.as_deref(), join.user_endpoint.is_some()), (-1, Some(&[][..]), false));
     assert_eq!(scene.heartbeat(), "0:");
     scene.answer(assigned(3, ""));
-    assert_eq!(scene.told(), [&told_assigned(1, 3, "", true)]);
+    assert_eq!(scene.told(), [told_assigned(1, 3, "", true)]);
     assert_eq!(scene.until_deadline(), INTERVAL);
     let (_, beat) = scene.sent().unwrap();
     assert_eq!((beat.rebalance_timeout_ms, beat.process_id.as_deref(), beat.topology.is_some(), beat.client_tags.is_some()), (-1, None, false, false));
@@ -157,9 +180,9 @@ fn a_join_says_everything_and_a_heartbeat_only_who_it_is() {
 fn an_assignment_is_acknowledged_at_once_when_the_thread_has_it() {
     let mut scene = Scene::new(settings());
     scene.answer(assigned(3, "0_0 0_1"));
-    assert_eq!(scene.told(), [&told_assigned(1, 3, "0_0 0_1", true)]);
+    assert_eq!(scene.told(), [told_assigned(1, 3, "0_0 0_1", true)]);
     assert_eq!(scene.heartbeat(), "none", "the thread has not opened them yet");
-    scene.say(ThreadEvent::Owns(active("0_0 0_1")));
+    scene.owns("0_0 0_1");
     assert_eq!(scene.heartbeat(), "3:0_0 0_1");
     scene.answer(unchanged(3)).until_deadline();
     assert_eq!(scene.heartbeat(), "3:-");
@@ -170,14 +193,31 @@ fn a_task_is_released_only_when_the_thread_has_given_it_up() {
     let mut scene = Scene::owning("0_0 0_1");
     scene.until_deadline();
     scene.answer(assigned(3, "0_0"));
-    assert_eq!(scene.told(), [&told_assigned(1, 3, "0_0", true)]);
+    assert_eq!(scene.told(), [told_assigned(1, 3, "0_0", true)]);
     scene.until_deadline();
     assert_eq!(scene.heartbeat(), "3:-", "heartbeats go on while the thread commits");
-    scene.answer(unchanged(3)).say(ThreadEvent::Owns(active("0_0")));
+    scene.answer(unchanged(3)).owns("0_0");
     assert_eq!(scene.heartbeat(), "3:0_0");
     scene.answer(unchanged(4));
-    assert_eq!(scene.told(), [&ThreadMessage::Epoch(membership(1, 4))]);
+    assert_eq!(scene.told(), [ThreadMessage::Epoch(membership(1, 4))]);
     assert_eq!(scene.member.membership(), Some(membership(1, 4)));
+}
+
+#[test]
+fn a_task_the_thread_may_still_open_counts_as_owned() {
+    // The thread has not read the assignment when a failure makes the member tell everything again.
+    let mut scene = Scene::owning("0_0");
+    let read = scene.assignment;
+    scene.until_deadline();
+    scene.answer(assigned(4, "0_0 0_1")).until_deadline();
+    assert_eq!(scene.heartbeat(), "4:-", "no news from the thread");
+    scene.lose().until_deadline();
+    assert_eq!(scene.heartbeat(), "4:0_0 0_1", "had it left out 0_1, the group could give it away");
+    // Nor does an answer to an older assignment change that.
+    scene.answer(unchanged(4)).say(ThreadEvent::Owns { assignment: read, tasks: active("0_0") });
+    assert_eq!(scene.heartbeat(), "none");
+    scene.owns("0_0");
+    assert_eq!(scene.heartbeat(), "4:0_0", "now it has read it, and says that it will not open the other");
 }
 
 #[test]
@@ -185,7 +225,7 @@ fn what_happens_during_a_heartbeat_is_said_right_after_it() {
     let mut scene = Scene::owning("0_0 0_1");
     scene.until_deadline();
     let (number, _) = scene.sent().unwrap();
-    scene.say(ThreadEvent::Owns(active("0_0")));
+    scene.owns("0_0");
     assert_eq!(scene.heartbeat(), "none", "one heartbeat at a time");
     scene.hear(Event::Answered(number, Box::new(unchanged(3))));
     assert_eq!(scene.heartbeat(), "3:0_0");
@@ -196,12 +236,12 @@ fn a_delayed_assignment_is_not_no_work() {
     for status in [1, 2, 3, 5] {
         let mut scene = Scene::new(settings());
         scene.answer(with_status(assigned(2, ""), status));
-        assert_eq!(scene.told().last(), Some(&&told_assigned(1, 2, "", false)), "status {status}");
+        assert_eq!(scene.told().last(), Some(&told_assigned(1, 2, "", false)), "status {status}");
         assert_eq!(scene.notices().len(), 1);
         // Ready, with the same tasks and no new assignment: it is told again.
         scene.until_deadline();
         scene.answer(unchanged(2));
-        assert!(scene.told().contains(&&told_assigned(1, 2, "", true)), "status {status}");
+        assert!(scene.told().contains(&told_assigned(1, 2, "", true)), "status {status}");
         assert_eq!(scene.notices(), []);
     }
 }
@@ -211,7 +251,7 @@ fn a_null_status_is_ready_and_an_unknown_one_is_information() {
     for status in [None, Some(vec![HeartbeatStatus { status_code: 77, status_detail: "new".to_owned() }])] {
         let mut scene = Scene::new(settings());
         scene.answer(HeartbeatResponse { status: status.clone(), ..assigned(3, "0_0") });
-        assert!(scene.told().contains(&&told_assigned(1, 3, "0_0", true)), "{status:?}");
+        assert!(scene.told().contains(&told_assigned(1, 3, "0_0", true)), "{status:?}");
     }
 }
 
@@ -251,7 +291,7 @@ fn failures_in_a_row_wait_longer_up_to_a_limit() {
     scene.answer(unchanged(3)).until_deadline();
     assert_eq!(scene.lose().until_deadline(), 100, "success starts anew");
     scene.lose();
-    assert_eq!(scene.say(ThreadEvent::Owns(active(""))).heartbeat(), "none", "news do not cut a back-off short");
+    assert_eq!(scene.owns("").heartbeat(), "none", "news do not cut a back-off short");
 }
 
 #[test]
@@ -284,14 +324,14 @@ fn a_fenced_member_rejoins_only_when_the_thread_has_dropped_everything() {
         let mut scene = Scene::owning("0_0 0_1");
         scene.until_deadline();
         scene.fail(code);
-        assert_eq!(scene.told(), [&ThreadMessage::Fenced], "{code}");
+        assert_eq!(scene.told(), [ThreadMessage::Fenced], "{code}");
         assert_eq!((scene.member.membership(), scene.member.deadline()), (None, None), "{code}");
         scene.at += 10_000;
         assert_eq!(scene.hear(Event::Tick).heartbeat(), "none", "{code}");
-        assert_eq!(scene.say(ThreadEvent::Owns(active("0_0"))).heartbeat(), "none", "{code}: said before the thread heard of it");
+        assert_eq!(scene.owns("0_0").heartbeat(), "none", "{code}: said before the thread heard of it");
         assert_eq!(scene.say(ThreadEvent::Aborted).heartbeat(), "0:", "{code}");
         scene.answer(assigned(7, "0_1"));
-        assert_eq!(scene.told(), [&told_assigned(2, 7, "0_1", true)], "{code}: another membership");
+        assert_eq!(scene.told(), [told_assigned(2, 7, "0_1", true)], "{code}: another membership");
     }
 }
 
@@ -309,7 +349,7 @@ fn a_late_answer_of_a_membership_that_is_over_changes_nothing() {
 #[test]
 fn a_silent_thread_loses_its_tasks_and_the_member_rejoins_when_it_wakes() {
     let mut scene = Scene::new(MemberSettings { max_poll_interval: Duration::from_secs(1), ..settings() });
-    scene.answer(assigned(3, "0_0")).say(ThreadEvent::Owns(active("0_0"))).answer(unchanged(3));
+    scene.answer(assigned(3, "0_0")).owns("0_0").answer(unchanged(3));
     scene.at = 700;
     scene.hear(Event::Polled(Duration::from_millis(600)));
     scene.answer(unchanged(3));
@@ -318,7 +358,7 @@ fn a_silent_thread_loses_its_tasks_and_the_member_rejoins_when_it_wakes() {
     assert_eq!(scene.heartbeat(), "3:-", "999 ms of silence are allowed");
     scene.answer(unchanged(3)).until_deadline();
     assert_eq!((scene.at, scene.heartbeat().as_str()), (1600, "-1:-"));
-    assert!(scene.told().contains(&&ThreadMessage::Fenced));
+    assert!(scene.told().contains(&ThreadMessage::Fenced));
     assert_eq!((scene.notices(), scene.member.membership()), (vec![NoticeKind::Trouble], None));
     assert_eq!(scene.lose().heartbeat(), "none", "the leave is not sent again");
     scene.at = 9000;
@@ -330,7 +370,7 @@ fn a_close_leaves_once_or_stays_silently() {
     for (leave, heartbeat, told) in [(true, "-1:-", false), (false, "none", true)] {
         let mut scene = Scene::owning("0_0");
         scene.say(ThreadEvent::Close { leave });
-        assert_eq!((scene.heartbeat().as_str(), scene.told() == [&ThreadMessage::Left]), (heartbeat, told));
+        assert_eq!((scene.heartbeat().as_str(), scene.told() == [ThreadMessage::Left]), (heartbeat, told));
         assert_eq!(scene.member.membership(), None);
         if leave {
             scene.lose();
@@ -360,7 +400,8 @@ fn what_a_person_must_mend_ends_the_member_and_says_so() {
     ] {
         let mut scene = Scene::new(settings());
         scene.answer(HeartbeatResponse { error_code: code, error_message: Some("Says the broker.".to_owned()), ..HeartbeatResponse::default() });
-        let [ThreadMessage::Failed(error)] = scene.told()[..] else { panic!("{code}: {:?}", scene.done) };
+        let told = scene.told();
+        let [ThreadMessage::Failed(error)] = &told[..] else { panic!("{code}: {:?}", scene.done) };
         assert_eq!(error.kind(), kind, "{code}");
         assert!(error.to_string().contains(remedy) && error.to_string().contains("Says the broker"), "{error}");
         assert!(scene.member.has_ended());
@@ -410,7 +451,7 @@ fn the_endpoint_map_is_passed_on_and_its_epoch_returned() {
     let mut scene = Scene::owning("0_0");
     scene.until_deadline();
     scene.answer(HeartbeatResponse { endpoint_information_epoch: 5, partitions_by_user_endpoint: Some(map.clone()), ..unchanged(3) });
-    assert_eq!(scene.told(), [&ThreadMessage::Endpoints(map)]);
+    assert_eq!(scene.told(), [ThreadMessage::Endpoints(map)]);
     scene.until_deadline();
     assert_eq!(scene.sent().unwrap().1.endpoint_information_epoch, 5);
 }
@@ -420,8 +461,8 @@ fn standby_and_warm_up_tasks_are_tasks_too() {
     let tasks = Tasks { active: active("0_0").active, standby: active("0_1").active, warmup: active("0_2").active };
     let mut scene = Scene::new(settings());
     scene.answer(HeartbeatResponse { standby_tasks: on_wire("0_1"), warmup_tasks: on_wire("0_2"), ..assigned(3, "0_0") });
-    assert_eq!(scene.told(), [&ThreadMessage::Assigned { membership: membership(1, 3), tasks: tasks.clone(), ready: true }]);
-    scene.say(ThreadEvent::Owns(tasks));
+    assert_eq!(scene.told(), [ThreadMessage::Assigned { assignment: AssignmentNumber(0), membership: membership(1, 3), tasks: tasks.clone(), ready: true }]);
+    scene.owns_all(tasks);
     let (_, beat) = scene.sent().unwrap();
     assert_eq!([&beat.active_tasks, &beat.standby_tasks, &beat.warmup_tasks], [&on_wire("0_0"), &on_wire("0_1"), &on_wire("0_2")]);
 }
@@ -463,7 +504,7 @@ fn a_jvm_session_drives_the_member_to_the_tasks_the_jvm_had() {
             let assigned = scene.told().into_iter().rev().find_map(|message| if let ThreadMessage::Assigned { tasks, .. } = message { Some(tasks.clone()) } else { None });
             if let Some(tasks) = assigned {
                 owned = tasks;
-                scene.say(ThreadEvent::Owns(owned.clone()));
+                scene.owns_all(owned.clone());
             }
         }
         assert_eq!((owned, scene.member.membership()), (active(expected), Some(membership(1, 4))), "{member}");

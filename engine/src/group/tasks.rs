@@ -22,6 +22,12 @@ impl Tasks {
     pub fn is_empty(&self) -> bool {
         self.active.is_empty() && self.standby.is_empty() && self.warmup.is_empty()
     }
+
+    pub(super) fn extend(&mut self, other: &Self) {
+        self.active.extend(&other.active);
+        self.standby.extend(&other.standby);
+        self.warmup.extend(&other.warmup);
+    }
 }
 
 /// In the order of sub-topology and partition, so that equal sets are equal bytes.

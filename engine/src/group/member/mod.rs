@@ -21,7 +21,7 @@ use request::SourceTopics;
 use schedule::{InFlight, Schedule};
 
 pub use settings::MemberSettings;
-pub use vocabulary::{Action, Event, Membership, Now, RequestNumber, ThreadEvent, ThreadMessage};
+pub use vocabulary::{Action, AssignmentNumber, Event, Membership, Now, RequestNumber, ThreadEvent, ThreadMessage};
 
 use crate::group::{Notice, NoticeKind, Tasks};
 
@@ -46,14 +46,19 @@ pub struct Member {
     state: State,
     /// Which membership this is, or will be once joined.
     number: u32,
-    /// What the thread has open, as it last said.
+    /// What the thread has open or will open of what it has read, as it last said.
     owned: Tasks,
+    /// What it was told since: it may open any of it without being asked again.
+    unread: Vec<(AssignmentNumber, Tasks)>,
+    /// What the thread said is not sent yet.
+    owns_news: bool,
     /// The owned tasks that the group is known to know.
     acknowledged: Option<Tasks>,
     /// What the group allows, as last heard in this membership, and whether it was ready.
     target: Option<(Tasks, bool)>,
     /// The same as last told to the thread.
     told: Option<(Tasks, bool)>,
+    assignments: AssignmentNumber,
     schedule: Schedule,
     last_poll: Duration,
     source_topics: SourceTopics,
@@ -76,9 +81,12 @@ impl Member {
             state: State::Joining,
             number: 1,
             owned: Tasks::default(),
+            unread: Vec::new(),
+            owns_news: false,
             acknowledged: None,
             target: None,
             told: None,
+            assignments: AssignmentNumber(0),
             schedule: Schedule::starting(now),
             last_poll: now.at,
             source_topics: SourceTopics::Unknown,
@@ -158,10 +166,12 @@ impl Member {
     fn thread_says(&mut self, event: ThreadEvent, now: Now) {
         self.last_poll = self.last_poll.max(now.at);
         match event {
-            ThreadEvent::Owns(tasks) => {
+            ThreadEvent::Owns { assignment, tasks } => {
                 // Said before the thread heard of the fence: everything is dropped anyway.
                 if let State::Joined { .. } = self.state {
+                    self.unread.retain(|(number, _)| *number > assignment);
                     self.owned = tasks;
+                    self.owns_news = self.acknowledged.as_ref() != Some(&self.claimed());
                     if self.has_something_to_say() {
                         self.schedule.soon(now);
                     }
@@ -182,7 +192,15 @@ impl Member {
 
     fn has_something_to_say(&self) -> bool {
         let endpoint_waits = self.settings.user_endpoint.is_some() && self.source_topics == SourceTopics::Present && !self.endpoint_told;
-        self.acknowledged.as_ref() != Some(&self.owned) || endpoint_waits || self.shutdown_asked
+        self.owns_news || endpoint_waits || self.shutdown_asked
+    }
+
+    /// What the thread has open, or may open before it hears anything else. The group may not take less for the truth: it
+    /// would give the rest away.
+    fn claimed(&self) -> Tasks {
+        let mut claimed = self.owned.clone();
+        self.unread.iter().for_each(|(_, tasks)| claimed.extend(tasks));
+        claimed
     }
 
     /// The membership is over. It is not renewed before the thread has confirmed that nothing of it is left.
@@ -197,6 +215,8 @@ impl Member {
         self.state = State::Joining;
         self.number = self.number.saturating_add(1);
         self.owned = Tasks::default();
+        self.unread.clear();
+        self.owns_news = false;
         self.acknowledged = None;
         self.target = None;
         self.told = None;

@@ -34,7 +34,8 @@ impl Member {
             return;
         }
         let tells_endpoint = self.settings.user_endpoint.is_some() && self.source_topics == SourceTopics::Present && (joins || !self.endpoint_told);
-        let told = (joins || self.acknowledged.as_ref() != Some(&self.owned)).then(|| self.owned.clone());
+        let told = (joins || self.acknowledged.is_none() || self.owns_news).then(|| self.claimed());
+        self.owns_news &= told.is_none();
         let mut request = self.bare(epoch);
         request.shutdown_application = self.shutdown_asked;
         if let Some(Tasks { active, standby, warmup }) = &told {

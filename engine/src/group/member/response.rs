@@ -73,7 +73,9 @@ impl Member {
         if target.is_some() && target != self.told {
             self.told.clone_from(&target);
             if let Some((tasks, ready)) = target.clone() {
-                self.tell(ThreadMessage::Assigned { membership, tasks, ready });
+                self.assignments.0 += 1;
+                self.unread.push((self.assignments, tasks.clone()));
+                self.tell(ThreadMessage::Assigned { assignment: self.assignments, membership, tasks, ready });
             }
         } else if known != Some(membership) {
             self.tell(ThreadMessage::Epoch(membership));

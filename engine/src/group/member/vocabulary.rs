@@ -18,12 +18,24 @@ pub struct Membership {
     pub epoch: i32,
 }
 
+/// Numbers the assignments that a member tells its thread.
+///
+/// The thread may be busy while several are told. Until it has said that it read one, every task of it counts as owned: it
+/// could open it at any moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AssignmentNumber(pub u64);
+
 /// What a stream thread tells its member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ThreadEvent {
-    /// What the thread has open now. Said after it has closed or opened what an [`ThreadMessage::Assigned`] asked for; a task
-    /// that is missing here is released to others, so everything of it must be committed before.
-    Owns(Tasks),
+    /// The thread has closed what an assignment no longer has. A task that is missing here goes to others, so everything of it
+    /// is committed before; what is new may still be on its way to being opened.
+    Owns {
+        /// The last assignment the thread has read.
+        assignment: AssignmentNumber,
+        /// What the thread has open, or is about to open.
+        tasks: Tasks,
+    },
     /// Every task is dropped and the transaction aborted, as [`ThreadMessage::Fenced`] asked.
     Aborted,
     /// The whole application is to stop, on every instance.
@@ -38,9 +50,11 @@ pub enum ThreadEvent {
 /// What a member tells its stream thread.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ThreadMessage {
-    /// What the thread may have open from now on. It first commits and closes what is not in it, tells what is left
-    /// ([`ThreadEvent::Owns`]), opens the rest, and tells again.
+    /// What the thread may have open from now on. It commits and closes what is not in it, says so ([`ThreadEvent::Owns`]),
+    /// and opens the rest.
     Assigned {
+        /// Which assignment of the member it is.
+        assignment: AssignmentNumber,
         /// The membership it belongs to.
         membership: Membership,
         /// The tasks.

@@ -1,0 +1,101 @@
+//! Members against a model of a broker, on a network that loses, delays and reorders: never can two members both commit one
+//! active task, and when the trouble is over every task has one owner.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod broker;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use world::{Fault, PROCESSES, Step, World};
+
+fn step() -> impl Strategy<Value = Step> {
+    let process = || 0..PROCESSES.len();
+    let worker = || (0..PROCESSES.len(), 0..2_usize);
+    prop_oneof![
+        10 => (10..700_u16).prop_map(Step::Pass),
+        1 => (2000..7000_u16).prop_map(Step::Pass),
+        14 => process().prop_map(Step::Deliver),
+        14 => process().prop_map(Step::Answer),
+        2 => process().prop_map(Step::Break),
+        2 => process().prop_map(Step::GiveUp),
+        3 => (0..8_usize).prop_map(Step::Stale),
+        1 => Just(Step::MoveCoordinator),
+        3 => process().prop_map(Step::FindCoordinator),
+        12 => worker().prop_map(|(process, worker)| Step::Read(process, worker)),
+        8 => worker().prop_map(|(process, worker)| Step::Open(process, worker)),
+        8 => worker().prop_map(|(process, worker)| Step::Process(process, worker)),
+        6 => worker().prop_map(|(process, worker)| Step::Commit(process, worker)),
+        1 => process().prop_map(Step::Pause),
+        2 => process().prop_map(Step::Wake),
+        1 => process().prop_map(Step::Kill),
+        2 => process().prop_map(Step::Start),
+        1 => (process(), any::<bool>()).prop_map(|(process, leave)| Step::Close(process, leave)),
+    ]
+}
+
+fn schedule() -> impl Strategy<Value = Vec<Step>> {
+    prop::collection::vec(step(), 50..400)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, max_shrink_iters: 20_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn never_two_owners_that_could_both_commit(steps in schedule()) {
+        let mut world = World::new(Fault::None);
+        steps.into_iter().for_each(|step| world.step(step));
+        world.calm();
+        prop_assert!(world.broker.is_stable(), "the group comes to rest: {:?}", world.broker);
+        let owners = world.owners();
+        prop_assert_eq!(owners.len(), world.broker.tasks().len(), "every task has an owner: {:?}", owners);
+        prop_assert!(owners.values().all(|owners| owners.len() == 1), "and only one: {:?}", owners);
+        prop_assert!(world.commits > 0, "work is done");
+    }
+}
+
+/// The first schedule of many that shows the fault, and what it shows.
+fn caught(fault: Fault) -> Option<String> {
+    let mut runner = TestRunner::deterministic();
+    let silent = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let found = (0..5000).find_map(|_| {
+        let steps = schedule().new_tree(&mut runner).unwrap().current();
+        let run = || {
+            let mut world = World::new(fault);
+            steps.into_iter().for_each(|step| world.step(step));
+        };
+        let panic = catch_unwind(AssertUnwindSafe(run)).err()?;
+        Some(panic.downcast_ref::<String>().cloned().unwrap_or_default())
+    });
+    std::panic::set_hook(silent);
+    found
+}
+
+fn assert_caught(fault: Fault) {
+    let shown = caught(fault).unwrap_or_else(|| panic!("{fault:?} goes unnoticed"));
+    assert!(shown.contains("could be committed by") || shown.contains("is processed twice"), "{fault:?}: {shown}");
+}
+
+#[test]
+fn a_rejoin_before_the_abort_is_noticed() {
+    assert_caught(Fault::RejoinsBeforeAbort);
+}
+
+#[test]
+fn an_acknowledgement_before_the_revocation_is_noticed() {
+    assert_caught(Fault::AcknowledgesBeforeRevoking);
+}
+
+#[test]
+fn a_thread_that_ignores_a_fence_is_noticed() {
+    assert_caught(Fault::IgnoresFence);
+}
+
+#[test]
+fn a_transaction_that_outlives_its_membership_is_noticed() {
+    assert_caught(Fault::CrossesRejoin);
+}
