@@ -221,6 +221,14 @@ fn a_task_the_thread_may_still_open_counts_as_owned() {
 }
 
 #[test]
+fn a_task_given_and_taken_back_before_the_thread_looked_is_acknowledged() {
+    let mut scene = Scene::new(settings());
+    scene.answer(assigned(3, "0_0")).until_deadline();
+    scene.answer(assigned(3, ""));
+    assert_eq!(scene.owns("").heartbeat(), "3:", "the group waits to hear that it is gone");
+}
+
+#[test]
 fn what_happens_during_a_heartbeat_is_said_right_after_it() {
     let mut scene = Scene::owning("0_0 0_1");
     scene.until_deadline();

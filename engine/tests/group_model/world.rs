@@ -46,7 +46,12 @@ pub enum Step {
     Stale(usize),
     MoveCoordinator,
     FindCoordinator(usize),
-    /// A thread reads what its member told it, opens a task, processes, commits.
+    /// Everything on the way arrives, there and back.
+    Exchange(usize),
+    /// A thread does not look at its messages for so long.
+    Busy(usize, usize, u16),
+    /// A thread reads what its member told it, opens a task, processes, commits; or the first three, as long as it can.
+    Work(usize, usize),
     Read(usize, usize),
     Open(usize, usize),
     Process(usize, usize),
@@ -74,6 +79,7 @@ struct Thread {
     /// Open tasks with the offset up to which they are processed and committed.
     open: BTreeMap<TaskId, u64>,
     transaction: Option<Transaction>,
+    busy_until: u64,
 }
 
 struct Worker {
@@ -101,6 +107,8 @@ pub struct World {
     processes: Vec<Process>,
     stale: Vec<HeartbeatRequest>,
     pub commits: usize,
+    /// What must not happen, if it has.
+    pub violation: Option<String>,
 }
 
 fn id(process: usize, worker: usize) -> String {
@@ -132,7 +140,7 @@ impl Process {
 impl World {
     pub fn new(fault: Fault) -> Self {
         let processes = PROCESSES.iter().map(|_| Process::stopped()).collect();
-        let mut world = Self { broker: Broker::new(TASKS), fault, now: 0, coordinator: 0, loading: 0, processes, stale: Vec::new(), commits: 0 };
+        let mut world = Self { broker: Broker::new(TASKS), fault, now: 0, coordinator: 0, loading: 0, processes, stale: Vec::new(), commits: 0, violation: None };
         (0..PROCESSES.len()).for_each(|process| world.start(process));
         world
     }
@@ -156,6 +164,19 @@ impl World {
             Step::Stale(which) if !self.stale.is_empty() => {
                 let request = self.stale.remove(which % self.stale.len());
                 self.broker.heartbeat(&request, self.now);
+            }
+            Step::Exchange(process) => (0..4).for_each(|_| {
+                self.step(Step::Deliver(process));
+                self.step(Step::Answer(process));
+            }),
+            Step::Busy(process, worker, time) => {
+                let until = self.now + u64::from(time);
+                self.with_worker(process, worker, |world, process, worker| world.processes[process].workers[worker].thread.busy_until = until);
+            }
+            Step::Work(process, worker) => {
+                (0..4).for_each(|_| self.step(Step::Read(process, worker)));
+                (0..TASKS).for_each(|_| self.step(Step::Open(process, worker)));
+                self.step(Step::Process(process, worker));
             }
             Step::MoveCoordinator => {
                 self.coordinator += 1;
@@ -279,6 +300,9 @@ impl World {
     // ---- the stream thread, as the runtime is to be -------------------------------------------------------------------
 
     fn read(&mut self, process: usize, worker: usize) {
+        if self.processes[process].workers[worker].thread.busy_until > self.now {
+            return;
+        }
         match self.processes[process].workers[worker].thread.inbox.pop_front() {
             Some(ThreadMessage::Assigned { assignment, tasks, .. }) => self.take(process, worker, assignment, tasks),
             Some(ThreadMessage::Fenced) => self.drop_everything(process, worker),
@@ -348,7 +372,13 @@ impl World {
     // ---- what must hold ----------------------------------------------------------------------------------------------
 
     /// Nobody but one could commit a task: it is open there, and the broker would take it.
-    fn check(&self) {
+    fn check(&mut self) {
+        if self.violation.is_none() {
+            self.violation = self.broker.violation.clone().or_else(|| self.rivals());
+        }
+    }
+
+    fn rivals(&self) -> Option<String> {
         for task in self.broker.tasks() {
             let able = self.processes.iter().filter(|process| process.alive).flat_map(|process| &process.workers).filter(|worker| {
                 let begun = worker.thread.transaction.as_ref().map(|transaction| transaction.membership.number);
@@ -357,8 +387,11 @@ impl World {
                 has && current.is_some_and(|current| self.broker.would_take(worker.member.id(), current.epoch, *task).is_ok())
             });
             let able: Vec<&str> = able.map(|worker| worker.member.id()).collect();
-            assert!(able.len() <= 1, "{task} could be committed by {able:?}");
+            if able.len() > 1 {
+                return Some(format!("{task} could be committed by {able:?}"));
+            }
         }
+        None
     }
 
     /// No more faults: everyone comes back, and time passes until the group is at rest.
@@ -405,6 +438,6 @@ impl World {
 
 impl Thread {
     fn idle() -> Self {
-        Self { inbox: VecDeque::new(), to_open: BTreeSet::new(), open: BTreeMap::new(), transaction: None }
+        Self { inbox: VecDeque::new(), to_open: BTreeSet::new(), open: BTreeMap::new(), transaction: None, busy_until: 0 }
     }
 }

@@ -169,9 +169,11 @@ impl Member {
             ThreadEvent::Owns { assignment, tasks } => {
                 // Said before the thread heard of the fence: everything is dropped anyway.
                 if let State::Joined { .. } = self.state {
-                    self.unread.retain(|(number, _)| *number > assignment);
+                    // Every assignment is acknowledged, also one that changed nothing in the end: a group that has given a task
+                    // and taken it back waits to hear that it is gone.
+                    let confirms = self.unread.extract_if(.., |(number, _)| *number <= assignment).count() > 0;
                     self.owned = tasks;
-                    self.owns_news = self.acknowledged.as_ref() != Some(&self.claimed());
+                    self.owns_news |= confirms || self.acknowledged.as_ref() != Some(&self.claimed());
                     if self.has_something_to_say() {
                         self.schedule.soon(now);
                     }
