@@ -26,7 +26,7 @@ fn topology() -> HeartbeatTopology {
 }
 
 fn settings() -> MemberSettings {
-    MemberSettings { max_poll_interval: Duration::from_secs(300), ..MemberSettings::new("app", "p1", "m1", topology()) }
+    MemberSettings { max_poll_interval: Duration::from_secs(300), verify_interval: Duration::from_secs(3000), ..MemberSettings::new("app", "p1", "m1", topology()) }
 }
 
 impl Scene {
@@ -84,6 +84,12 @@ impl Scene {
     fn lose(&mut self) -> &mut Self {
         let (number, _) = self.sent().expect("a heartbeat is under way");
         self.hear(Event::Lost(number, "time-out".to_owned()))
+    }
+
+    /// Answers the question about itself that went out last.
+    fn described(&mut self, epoch: i32, tasks: &str) -> &mut Self {
+        let asked = self.done.iter().find_map(|action| if let Action::Describe(number) = action { Some(*number) } else { None });
+        self.hear(Event::Described(asked.expect("it asked"), epoch, active(tasks)))
     }
 
     /// Lets time pass up to the member's own deadline, and says how long that was.
@@ -214,7 +220,7 @@ fn a_task_the_thread_may_still_open_counts_as_owned() {
     scene.lose().until_deadline();
     assert_eq!(scene.heartbeat(), "4:0_0 0_1", "had it left out 0_1, the group could give it away");
     // Nor does an answer to an older assignment change that.
-    scene.answer(unchanged(4)).say(ThreadEvent::Owns { assignment: read, tasks: active("0_0") });
+    scene.answer(unchanged(4)).described(4, "0_0 0_1").say(ThreadEvent::Owns { assignment: read, tasks: active("0_0") });
     assert_eq!(scene.heartbeat(), "none");
     scene.owns("0_0");
     assert_eq!(scene.heartbeat(), "4:0_0", "now it has read it, and says that it will not open the other");
@@ -291,12 +297,34 @@ fn after_any_failure_the_owned_tasks_are_told_again() {
 }
 
 #[test]
+fn what_a_lost_answer_said_is_asked_for() {
+    let mut scene = Scene::owning("0_0");
+    scene.until_deadline();
+    scene.lose().until_deadline();
+    assert_eq!(scene.heartbeat(), "3:0_0");
+    scene.answer(unchanged(4));
+    assert!(scene.member.deadline().unwrap() >= Duration::from_secs(300), "no heartbeat meanwhile: it could change the answer");
+    scene.described(4, "0_0 0_1");
+    assert_eq!(scene.told(), [told_assigned(1, 4, "0_0 0_1", true)]);
+}
+
+#[test]
+fn an_epoch_is_never_taken_from_a_description() {
+    let mut scene = Scene::new(MemberSettings { verify_interval: Duration::from_millis(400), ..settings() });
+    scene.answer(assigned(3, "0_0")).owns("0_0").answer(unchanged(3));
+    assert_eq!(scene.until_deadline(), 400, "now and then it asks without a reason");
+    scene.described(4, "");
+    assert_eq!((scene.heartbeat().as_str(), scene.told().len(), scene.member.membership()), ("3:0_0", 0, Some(membership(1, 3))));
+    assert_eq!(scene.fail(110).told(), [ThreadMessage::Fenced], "the group says what it means");
+}
+
+#[test]
 fn failures_in_a_row_wait_longer_up_to_a_limit() {
     let mut scene = Scene::owning("0_0");
     scene.until_deadline();
     let waits: Vec<u64> = (0..6).map(|_| scene.lose().until_deadline()).collect();
     assert_eq!(waits, [100, 200, 400, 800, 1000, 1000]);
-    scene.answer(unchanged(3)).until_deadline();
+    scene.answer(unchanged(3)).described(3, "0_0").until_deadline();
     assert_eq!(scene.lose().until_deadline(), 100, "success starts anew");
     scene.lose();
     assert_eq!(scene.owns("").heartbeat(), "none", "news do not cut a back-off short");

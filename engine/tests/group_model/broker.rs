@@ -99,7 +99,8 @@ impl Broker {
         let before = member.assigned.clone();
         self.reconcile(id, owned.as_ref());
         let member = &self.members[id];
-        let differs = before.keys().ne(member.assigned.keys()) || owned.as_ref().is_some_and(|owned| owned.iter().ne(member.assigned.keys()));
+        // As Kafka 4.3 does: what a lost answer said is not said again.
+        let differs = before.keys().ne(member.assigned.keys());
         let shown = (joins || differs).then(|| in_partitions(&member.assigned.keys().copied().collect()));
         let empty = shown.as_ref().map(|_| Vec::new());
         HeartbeatResponse {
@@ -112,6 +113,12 @@ impl Broker {
             warmup_tasks: empty,
             ..HeartbeatResponse::default()
         }
+    }
+
+    /// A member's epoch and tasks.
+    pub fn describe(&self, id: &str) -> Option<(i32, TaskSet)> {
+        let member = self.members.get(id)?;
+        Some((member.epoch, member.assigned.keys().copied().collect()))
     }
 
     fn expire(&mut self, now: u64) {

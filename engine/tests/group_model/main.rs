@@ -42,6 +42,11 @@ fn schedule() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step(), 50..400)
 }
 
+/// `GROUP_MODEL_CASES=100000` looks longer.
+fn cases() -> u32 {
+    std::env::var("GROUP_MODEL_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2000)
+}
+
 /// What goes wrong with a fault on a schedule, if anything does.
 fn violation(fault: Fault, steps: &[Step]) -> (World, Option<String>) {
     let mut world = World::new(fault);
@@ -55,7 +60,7 @@ fn violation(fault: Fault, steps: &[Step]) -> (World, Option<String>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, max_shrink_iters: 20_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, max_shrink_iters: 20_000, ..ProptestConfig::default() })]
 
     #[test]
     fn never_two_owners_that_could_both_commit(steps in schedule()) {

@@ -82,6 +82,11 @@ struct Thread {
     busy_until: u64,
 }
 
+enum Request {
+    Heartbeat(Box<HeartbeatRequest>),
+    Describe,
+}
+
 struct Worker {
     member: Member,
     thread: Thread,
@@ -94,8 +99,8 @@ struct Process {
     workers: Vec<Worker>,
     coordinator: usize,
     must_find: bool,
-    requests: VecDeque<(usize, RequestNumber, HeartbeatRequest)>,
-    answers: VecDeque<(usize, RequestNumber, HeartbeatResponse)>,
+    requests: VecDeque<(usize, RequestNumber, Request)>,
+    answers: VecDeque<(usize, Event)>,
 }
 
 pub struct World {
@@ -119,7 +124,7 @@ fn settings(process: usize, worker: usize) -> MemberSettings {
     let subtopology = HeartbeatSubtopology { subtopology_id: "0".to_owned(), source_topics: vec!["in".to_owned()], ..HeartbeatSubtopology::default() };
     let topology = HeartbeatTopology { epoch: 0, subtopologies: vec![subtopology] };
     let settings = MemberSettings::new("app", format!("p{process}"), id(process, worker), topology);
-    MemberSettings { max_poll_interval: Duration::from_millis(MAX_POLL), ..settings }
+    MemberSettings { max_poll_interval: Duration::from_millis(MAX_POLL), verify_interval: Duration::from_secs(10), ..settings }
 }
 
 fn moment(now: u64) -> Now {
@@ -150,8 +155,8 @@ impl World {
             Step::Pass(time) => self.pass(time.into()),
             Step::Deliver(process) => self.deliver(process),
             Step::Answer(process) if self.processes[process].runs() => {
-                if let Some((worker, number, response)) = self.processes[process].answers.pop_front() {
-                    self.hear(process, worker, Event::Answered(number, Box::new(response)));
+                if let Some((worker, event)) = self.processes[process].answers.pop_front() {
+                    self.hear(process, worker, event);
                 }
             }
             Step::Break(process) => self.break_connection(process),
@@ -239,15 +244,23 @@ impl World {
     fn deliver(&mut self, process: usize) {
         let here = &mut self.processes[process];
         let Some((worker, number, request)) = here.requests.pop_front() else { return };
-        let response = if here.coordinator != self.coordinator {
-            HeartbeatResponse { error_code: NOT_COORDINATOR, ..HeartbeatResponse::default() }
+        let refused = if here.coordinator != self.coordinator {
+            Some(NOT_COORDINATOR)
         } else if self.loading > 0 {
             self.loading -= 1;
-            HeartbeatResponse { error_code: LOADING, ..HeartbeatResponse::default() }
+            Some(LOADING)
         } else {
-            self.broker.heartbeat(&request, self.now)
+            None
         };
-        here.answers.push_back((worker, number, response));
+        let event = match (request, refused) {
+            (Request::Heartbeat(_), Some(error_code)) => Event::Answered(number, Box::new(HeartbeatResponse { error_code, ..HeartbeatResponse::default() })),
+            (Request::Heartbeat(request), None) => Event::Answered(number, Box::new(self.broker.heartbeat(&request, self.now))),
+            (Request::Describe, refused) => match self.broker.describe(&id(process, worker)).filter(|_| refused.is_none()) {
+                Some((epoch, active)) => Event::Described(number, epoch, Tasks { active, ..Tasks::default() }),
+                None => Event::Lost(number, "not described".to_owned()),
+            },
+        };
+        here.answers.push_back((worker, event));
     }
 
     fn find(&mut self, process: usize) {
@@ -258,7 +271,7 @@ impl World {
 
     fn break_connection(&mut self, process: usize) {
         let requests = std::mem::take(&mut self.processes[process].requests);
-        self.stale.extend(requests.into_iter().map(|(_, _, request)| request));
+        self.stale.extend(requests.into_iter().filter_map(|(_, _, request)| if let Request::Heartbeat(request) = request { Some(*request) } else { None }));
         self.processes[process].answers.clear();
         for worker in 0..self.processes[process].workers.len() {
             if let Some(number) = self.processes[process].workers[worker].waiting_for {
@@ -270,14 +283,18 @@ impl World {
     fn hear(&mut self, process: usize, worker: usize, event: Event) {
         let now = moment(self.now);
         let here = &mut self.processes[process].workers[worker];
-        if let Event::Answered(number, _) | Event::Lost(number, _) = &event {
+        if let Event::Answered(number, _) | Event::Described(number, ..) | Event::Lost(number, _) = &event {
             here.waiting_for.take_if(|waiting| waiting == number);
         }
         for action in here.member.handle(event, now) {
             match action {
                 Action::Send(number, request) => {
                     self.processes[process].workers[worker].waiting_for = Some(number);
-                    self.processes[process].requests.push_back((worker, number, *request));
+                    self.processes[process].requests.push_back((worker, number, Request::Heartbeat(request)));
+                }
+                Action::Describe(number) => {
+                    self.processes[process].workers[worker].waiting_for = Some(number);
+                    self.processes[process].requests.push_back((worker, number, Request::Describe));
                 }
                 Action::FindCoordinator => self.processes[process].must_find = true,
                 Action::FindSourceTopics(_) => self.hear(process, worker, Event::SourceTopics { missing: Vec::new() }),
@@ -404,7 +421,7 @@ impl World {
             }
             self.step(Step::Start(process));
         }
-        for _ in 0..60 {
+        for _ in 0..120 {
             self.step(Step::Pass(250));
             for process in 0..PROCESSES.len() {
                 self.step(Step::FindCoordinator(process));

@@ -13,12 +13,14 @@ mod request;
 mod response;
 mod schedule;
 mod settings;
+mod verification;
 mod vocabulary;
 
 use std::time::Duration;
 
 use request::SourceTopics;
 use schedule::{InFlight, Schedule};
+use verification::Verification;
 
 pub use settings::MemberSettings;
 pub use vocabulary::{Action, AssignmentNumber, Event, Membership, Now, RequestNumber, ThreadEvent, ThreadMessage};
@@ -60,6 +62,7 @@ pub struct Member {
     told: Option<(Tasks, bool)>,
     assignments: AssignmentNumber,
     schedule: Schedule,
+    verification: Verification,
     last_poll: Duration,
     source_topics: SourceTopics,
     endpoint_told: bool,
@@ -88,6 +91,7 @@ impl Member {
             told: None,
             assignments: AssignmentNumber(0),
             schedule: Schedule::starting(now),
+            verification: Verification::default(),
             last_poll: now.at,
             source_topics: SourceTopics::Unknown,
             endpoint_told: false,
@@ -125,7 +129,7 @@ impl Member {
     pub fn deadline(&self) -> Option<Duration> {
         match self.state {
             State::Joining => self.schedule.due(),
-            State::Joined { .. } => Some(self.schedule.due().map_or(self.poll_deadline(), |due| due.min(self.poll_deadline()))),
+            State::Joined { .. } => [self.schedule.due(), self.verification_due()].into_iter().flatten().chain([self.poll_deadline()]).min(),
             State::Fenced | State::Leaving(_) | State::Ended => None,
         }
     }
@@ -137,6 +141,7 @@ impl Member {
             Event::Polled(at) => self.last_poll = self.last_poll.max(at),
             Event::Thread(event) => self.thread_says(event, now),
             Event::Answered(number, response) => self.answered(number, &response, now),
+            Event::Described(number, epoch, tasks) => self.described(number, epoch, tasks, now),
             Event::Lost(number, why) => self.lost(number, why, now),
             Event::CoordinatorFound => self.schedule.moved(&self.settings, now),
             Event::SourceTopics { missing } => self.heard_of_topics(&missing, now),
@@ -156,6 +161,8 @@ impl Member {
         }
         if self.schedule.due().is_some_and(|due| due <= now.at) {
             self.send_heartbeat();
+        } else if self.verification_due().is_some_and(|due| due <= now.at) {
+            self.verify();
         }
     }
 
@@ -208,8 +215,7 @@ impl Member {
     /// The membership is over. It is not renewed before the thread has confirmed that nothing of it is left.
     fn fence(&mut self) {
         self.state = State::Fenced;
-        self.schedule.in_flight = None;
-        self.schedule.wait();
+        self.schedule.abandon();
         self.tell(ThreadMessage::Fenced);
     }
 
@@ -239,8 +245,7 @@ impl Member {
 
     fn end(&mut self) {
         self.state = State::Ended;
-        self.schedule.in_flight = None;
-        self.schedule.wait();
+        self.schedule.abandon();
         self.tell(ThreadMessage::Left);
     }
 

@@ -61,8 +61,7 @@ impl Member {
     /// Sends the heartbeat that ends the membership. It is sent once: whether it arrives or not, the session ends.
     pub(super) fn send_leave(&mut self) -> super::RequestNumber {
         let number = self.schedule.issue();
-        self.schedule.in_flight = None;
-        self.schedule.wait();
+        self.schedule.abandon();
         let request = self.bare(LEAVE);
         self.actions.push(Action::Send(number, Box::new(request)));
         number

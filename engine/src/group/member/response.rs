@@ -34,12 +34,15 @@ impl Member {
         }
         if self.schedule.in_flight.take_if(|in_flight| in_flight.number == number).is_some() {
             self.unclear(why, now);
+        } else {
+            self.not_described(number, now);
         }
     }
 
     /// The request may have arrived or not: what was told counts as untold, and is told again.
     fn unclear(&mut self, why: String, now: Now) {
         self.acknowledged = None;
+        self.verification.doubt();
         self.schedule.back_off(&self.settings, now);
         self.trouble(Some(why));
     }
@@ -51,6 +54,7 @@ impl Member {
         self.endpoint_told |= request.endpoint;
         self.shutdown_asked &= !request.shutdown;
         self.schedule.succeeded();
+        self.verification.heard(assigned.is_some(), &self.settings, now);
         let interval = u64::try_from(response.heartbeat_interval_ms).ok().filter(|interval| *interval > 0).map_or(DEFAULT_INTERVAL, Duration::from_millis);
         let throttle = Duration::from_millis(u64::try_from(response.throttle_time_ms).unwrap_or_default());
         self.schedule.at(now.at.saturating_add(interval.max(LEAST_INTERVAL).max(throttle)));
@@ -68,19 +72,10 @@ impl Member {
         self.statuses = notices;
         self.trouble(None);
 
-        let target = assigned.or_else(|| self.target.take().map(|(tasks, _)| tasks));
-        let target = target.map(|tasks| (tasks, ready));
-        if target.is_some() && target != self.told {
-            self.told.clone_from(&target);
-            if let Some((tasks, ready)) = target.clone() {
-                self.assignments.0 += 1;
-                self.unread.push((self.assignments, tasks.clone()));
-                self.tell(ThreadMessage::Assigned { assignment: self.assignments, membership, tasks, ready });
-            }
-        } else if known != Some(membership) {
+        let target = assigned.or_else(|| self.target.take().map(|(tasks, _)| tasks)).map(|tasks| (tasks, ready));
+        if !self.allow(target, membership) && known != Some(membership) {
             self.tell(ThreadMessage::Epoch(membership));
         }
-        self.target = target;
         if let Some(endpoints) = &response.partitions_by_user_endpoint {
             self.endpoint_epoch = response.endpoint_information_epoch;
             self.tell(ThreadMessage::Endpoints(endpoints.clone()));
@@ -88,6 +83,17 @@ impl Member {
         if self.has_something_to_say() {
             self.schedule.soon(now);
         }
+    }
+
+    /// The group allows these tasks. Says whether that was news for the thread.
+    pub(super) fn allow(&mut self, target: Option<(Tasks, bool)>, membership: Membership) -> bool {
+        self.target.clone_from(&target);
+        let Some((tasks, ready)) = target.filter(|target| self.told.as_ref() != Some(target)) else { return false };
+        self.told = Some((tasks.clone(), ready));
+        self.assignments.0 += 1;
+        self.unread.push((self.assignments, tasks.clone()));
+        self.tell(ThreadMessage::Assigned { assignment: self.assignments, membership, tasks, ready });
+        true
     }
 
     fn refused(&mut self, error: ErrorCode, response: &HeartbeatResponse, now: Now) {
@@ -112,7 +118,7 @@ impl Member {
             },
             ErrorAction::FallBack | ErrorAction::Fatal => {
                 self.state = State::Ended;
-                self.schedule.wait();
+                self.schedule.abandon();
                 self.tell(ThreadMessage::Failed(said));
             }
         }

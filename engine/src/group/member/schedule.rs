@@ -31,11 +31,13 @@ pub(super) struct Schedule {
     failures: u32,
     issued: u64,
     pub(super) in_flight: Option<InFlight>,
+    /// A question about this member that is under way. No heartbeat may change the answer meanwhile.
+    pub(super) asked: Option<RequestNumber>,
 }
 
 impl Schedule {
     pub(super) fn starting(now: Now) -> Self {
-        Self { next: Next::At(now.at), failures: 0, issued: 0, in_flight: None }
+        Self { next: Next::At(now.at), failures: 0, issued: 0, in_flight: None, asked: None }
     }
 
     pub(super) fn issue(&mut self) -> RequestNumber {
@@ -45,10 +47,22 @@ impl Schedule {
 
     /// When a heartbeat may go out; `None` while one is under way or something is waited for.
     pub(super) fn due(&self) -> Option<Duration> {
-        match (&self.in_flight, &self.next) {
-            (Some(_), _) | (None, Next::Waiting) => None,
-            (None, Next::At(at) | Next::BackOff(at)) => Some(*at),
+        match &self.next {
+            Next::At(at) | Next::BackOff(at) if self.is_idle() => Some(*at),
+            _ => None,
         }
+    }
+
+    /// Whether nothing is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.in_flight.is_none() && self.asked.is_none()
+    }
+
+    /// Whatever is under way does not matter any more, and nothing goes out before something else has happened.
+    pub(super) fn abandon(&mut self) {
+        self.in_flight = None;
+        self.asked = None;
+        self.next = Next::Waiting;
     }
 
     /// There is something to say; a back-off stays.

@@ -28,6 +28,8 @@ pub struct MemberSettings {
     pub retry_backoff: Duration,
     /// `retry.backoff.max.ms`: the longest wait before a retry.
     pub retry_backoff_max: Duration,
+    /// How often the member compares its tasks with the group's own account of them. Straum's own.
+    pub verify_interval: Duration,
     /// What the group is to run: [`heartbeat_topology`](crate::group::heartbeat_topology).
     pub topology: HeartbeatTopology,
 }
@@ -47,6 +49,7 @@ impl MemberSettings {
             max_poll_interval: Duration::from_secs(300),
             retry_backoff: Duration::from_millis(100),
             retry_backoff_max: Duration::from_secs(1),
+            verify_interval: Duration::from_secs(60),
             topology,
         }
     }

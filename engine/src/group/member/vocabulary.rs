@@ -91,6 +91,8 @@ pub enum Event {
     Thread(ThreadEvent),
     /// A request is answered.
     Answered(RequestNumber, Box<HeartbeatResponse>),
+    /// What the group thinks this member may own, and at which epoch.
+    Described(RequestNumber, i32, Tasks),
     /// A request will not be answered, or not in time. It may have arrived.
     Lost(RequestNumber, String),
     /// A coordinator is known again.
@@ -109,6 +111,8 @@ pub enum Event {
 pub enum Action {
     /// Send this; answer with [`Event::Answered`] or [`Event::Lost`].
     Send(RequestNumber, Box<HeartbeatRequest>),
+    /// Describe the group and find this member in it; answer with [`Event::Described`] or [`Event::Lost`].
+    Describe(RequestNumber),
     /// Forget the coordinator and find the new one; answer with [`Event::CoordinatorFound`].
     FindCoordinator,
     /// See which of these topics do not exist; answer with [`Event::SourceTopics`] or [`Event::SourceTopicsUnknown`].

@@ -1,0 +1,1 @@
+//! Streams groups on a real broker.
