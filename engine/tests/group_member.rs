@@ -127,7 +127,7 @@ impl Scene {
     }
 
     fn notices(&self) -> Vec<NoticeKind> {
-        let last = self.told().into_iter().rev().find_map(|message| if let ThreadMessage::Status(notices) = message { Some(notices.clone()) } else { None });
+        let last = self.told().into_iter().rev().find_map(|message| if let ThreadMessage::Status(notices) = message { Some(notices) } else { None });
         last.unwrap_or_default().iter().map(straum::group::Notice::kind).collect()
     }
 }
@@ -467,9 +467,19 @@ fn an_endpoint_waits_until_the_source_topics_exist() {
         assert_eq!((scene.notices(), scene.sent().unwrap().1.user_endpoint.is_none()), (expected, true));
         scene.answer(with_status(assigned(2, ""), 1)).until_deadline();
         assert!(scene.sent().unwrap().1.user_endpoint.is_none(), "still missing");
-        scene.answer(unchanged(3));
-        assert!(scene.sent().unwrap().1.user_endpoint.is_some(), "told at once when they exist");
+        scene.answer(assigned(3, "0_0"));
+        assert_eq!((scene.told(), scene.heartbeat().as_str()), (vec![ThreadMessage::Status(Vec::new())], "0:"), "a join makes it known to all");
+        assert!(scene.sent().unwrap().1.user_endpoint.is_some());
+        scene.answer(assigned(4, "0_0"));
+        assert_eq!(scene.told(), [told_assigned(1, 4, "0_0", true)]);
     }
+}
+
+#[test]
+fn a_member_with_tasks_does_not_join_again_for_its_endpoint() {
+    let mut scene = Scene::new(with_endpoint());
+    scene.hear(Event::SourceTopicsUnknown).answer(with_status(assigned(3, "0_0"), 1)).owns("0_0").answer(unchanged(3));
+    assert!(scene.heartbeat() == "3:-" && scene.sent().unwrap().1.user_endpoint.is_some(), "{:?}", scene.done);
 }
 
 #[test]
@@ -537,7 +547,7 @@ fn a_jvm_session_drives_the_member_to_the_tasks_the_jvm_had() {
                 scene.until_deadline();
             }
             scene.answer(response.clone());
-            let assigned = scene.told().into_iter().rev().find_map(|message| if let ThreadMessage::Assigned { tasks, .. } = message { Some(tasks.clone()) } else { None });
+            let assigned = scene.told().into_iter().rev().find_map(|message| if let ThreadMessage::Assigned { tasks, .. } = message { Some(tasks) } else { None });
             if let Some(tasks) = assigned {
                 owned = tasks;
                 scene.owns_all(owned.clone());

@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use straum::group::wire::{HeartbeatRequest, HeartbeatResponse, TaskIds};
 use straum::topology::TaskId;
 
-pub const FENCED_MEMBER_EPOCH: i16 = 110;
-pub const UNKNOWN_MEMBER_ID: i16 = 25;
+pub(crate) const FENCED_MEMBER_EPOCH: i16 = 110;
+pub(crate) const UNKNOWN_MEMBER_ID: i16 = 25;
 const STALE_MEMBER_EPOCH: i16 = 113;
 
-pub const SESSION: u64 = 6000;
+pub(crate) const SESSION: u64 = 6000;
 const INTERVAL: i32 = 500;
 
 type TaskSet = BTreeSet<TaskId>;
@@ -28,15 +28,15 @@ struct Enrolled {
 }
 
 #[derive(Debug)]
-pub struct Broker {
+pub(crate) struct Broker {
     tasks: TaskSet,
     epoch: i32,
     target: BTreeMap<String, TaskSet>,
     members: BTreeMap<String, Enrolled>,
     /// What is processed of each task.
-    pub committed: BTreeMap<TaskId, u64>,
+    pub(crate) committed: BTreeMap<TaskId, u64>,
     /// The first work that was committed twice.
-    pub violation: Option<String>,
+    pub(crate) violation: Option<String>,
 }
 
 fn in_partitions(tasks: &TaskSet) -> Vec<TaskIds> {
@@ -53,22 +53,22 @@ fn refusal(error_code: i16) -> HeartbeatResponse {
 }
 
 impl Broker {
-    pub fn new(tasks: u32) -> Self {
+    pub(crate) fn new(tasks: u32) -> Self {
         let tasks: TaskSet = (0..tasks).map(|partition| TaskId { subtopology: 0, partition }).collect();
         let committed = tasks.iter().map(|task| (*task, 0)).collect();
         Self { tasks, epoch: 1, target: BTreeMap::new(), members: BTreeMap::new(), committed, violation: None }
     }
 
-    pub fn tasks(&self) -> &TaskSet {
+    pub(crate) fn tasks(&self) -> &TaskSet {
         &self.tasks
     }
 
     /// A new coordinator gives everyone a new session.
-    pub fn moved(&mut self, now: u64) {
+    pub(crate) fn moved(&mut self, now: u64) {
         self.members.values_mut().for_each(|member| member.last_heard = now);
     }
 
-    pub fn heartbeat(&mut self, request: &HeartbeatRequest, now: u64) -> HeartbeatResponse {
+    pub(crate) fn heartbeat(&mut self, request: &HeartbeatRequest, now: u64) -> HeartbeatResponse {
         self.expire(now);
         let id = &request.member_id;
         if request.member_epoch == -1 {
@@ -116,7 +116,7 @@ impl Broker {
     }
 
     /// A member's epoch and tasks.
-    pub fn describe(&self, id: &str) -> Option<(i32, TaskSet)> {
+    pub(crate) fn describe(&self, id: &str) -> Option<(i32, TaskSet)> {
         let member = self.members.get(id)?;
         Some((member.epoch, member.assigned.keys().copied().collect()))
     }
@@ -184,14 +184,14 @@ impl Broker {
 
     /// Whether a commit of this task in this member's name would be taken: the member's own epoch is not looked at further;
     /// an older one is taken for a task that the member has had since.
-    pub fn would_take(&self, id: &str, epoch: i32, task: TaskId) -> Result<(), i16> {
+    pub(crate) fn would_take(&self, id: &str, epoch: i32, task: TaskId) -> Result<(), i16> {
         let member = self.members.get(id).ok_or(UNKNOWN_MEMBER_ID)?;
         let had_since = || member.assigned.get(&task).or(member.revoking.get(&task)).is_some_and(|since| epoch >= *since);
         if epoch == member.epoch || (epoch < member.epoch && had_since()) { Ok(()) } else { Err(STALE_MEMBER_EPOCH) }
     }
 
     /// A transaction's commit: all tasks or none. `work` has what was committed when each task was read, and what is now.
-    pub fn commit(&mut self, id: &str, epoch: i32, work: &BTreeMap<TaskId, (u64, u64)>, now: u64) -> Result<(), i16> {
+    pub(crate) fn commit(&mut self, id: &str, epoch: i32, work: &BTreeMap<TaskId, (u64, u64)>, now: u64) -> Result<(), i16> {
         self.expire(now);
         for task in work.keys() {
             self.would_take(id, epoch, *task)?;
@@ -207,7 +207,7 @@ impl Broker {
     }
 
     /// Every member is at the group's epoch with its whole target.
-    pub fn is_stable(&self) -> bool {
+    pub(crate) fn is_stable(&self) -> bool {
         let settled = |(id, member): (&String, &Enrolled)| {
             member.epoch == self.epoch && member.revoking.is_empty() && self.target.get(id).is_some_and(|target| target.iter().eq(member.assigned.keys()))
         };

@@ -11,15 +11,15 @@ use straum::topology::TaskId;
 use super::broker::Broker;
 
 /// How many members each process has.
-pub const PROCESSES: [usize; 3] = [2, 1, 1];
-pub const TASKS: u32 = 5;
+pub(crate) const PROCESSES: [usize; 3] = [2, 1, 1];
+pub(crate) const TASKS: u32 = 5;
 const MAX_POLL: u64 = 4000;
 const NOT_COORDINATOR: i16 = 16;
 const LOADING: i16 = 14;
 
 /// A mistake in the thread or in its joining to the member, which must show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     None,
     /// The abort is confirmed before the thread has read that it is fenced.
     RejoinsBeforeAbort,
@@ -32,7 +32,7 @@ pub enum Fault {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub enum Step {
+pub(crate) enum Step {
     /// Time passes.
     Pass(u16),
     /// The next request of a process arrives, or the next answer.
@@ -103,17 +103,17 @@ struct Process {
     answers: VecDeque<(usize, Event)>,
 }
 
-pub struct World {
-    pub broker: Broker,
+pub(crate) struct World {
+    pub(crate) broker: Broker,
     fault: Fault,
     now: u64,
     coordinator: usize,
     loading: u8,
     processes: Vec<Process>,
     stale: Vec<HeartbeatRequest>,
-    pub commits: usize,
+    pub(crate) commits: usize,
     /// What must not happen, if it has.
-    pub violation: Option<String>,
+    pub(crate) violation: Option<String>,
 }
 
 fn id(process: usize, worker: usize) -> String {
@@ -143,14 +143,14 @@ impl Process {
 }
 
 impl World {
-    pub fn new(fault: Fault) -> Self {
+    pub(crate) fn new(fault: Fault) -> Self {
         let processes = PROCESSES.iter().map(|_| Process::stopped()).collect();
         let mut world = Self { broker: Broker::new(TASKS), fault, now: 0, coordinator: 0, loading: 0, processes, stale: Vec::new(), commits: 0, violation: None };
         (0..PROCESSES.len()).for_each(|process| world.start(process));
         world
     }
 
-    pub fn step(&mut self, step: Step) {
+    pub(crate) fn step(&mut self, step: Step) {
         match step {
             Step::Pass(time) => self.pass(time.into()),
             Step::Deliver(process) => self.deliver(process),
@@ -412,7 +412,7 @@ impl World {
     }
 
     /// No more faults: everyone comes back, and time passes until the group is at rest.
-    pub fn calm(&mut self) {
+    pub(crate) fn calm(&mut self) {
         for process in 0..PROCESSES.len() {
             self.step(Step::Wake(process));
             let ended = self.processes[process].workers.iter().any(|worker| worker.member.has_ended());
@@ -423,13 +423,13 @@ impl World {
         }
         for _ in 0..120 {
             self.step(Step::Pass(250));
-            for process in 0..PROCESSES.len() {
+            for (process, workers) in PROCESSES.into_iter().enumerate() {
                 self.step(Step::FindCoordinator(process));
                 for _ in 0..4 {
                     self.step(Step::Deliver(process));
                     self.step(Step::Answer(process));
                 }
-                for worker in 0..PROCESSES[process] {
+                for worker in 0..workers {
                     for _ in 0..TASKS {
                         self.step(Step::Read(process, worker));
                         self.step(Step::Open(process, worker));
@@ -442,7 +442,7 @@ impl World {
     }
 
     /// The tasks that are open, with their members.
-    pub fn owners(&self) -> BTreeMap<TaskId, Vec<String>> {
+    pub(crate) fn owners(&self) -> BTreeMap<TaskId, Vec<String>> {
         let mut owners: BTreeMap<TaskId, Vec<String>> = BTreeMap::new();
         for worker in self.processes.iter().flat_map(|process| &process.workers) {
             for task in worker.thread.open.keys() {

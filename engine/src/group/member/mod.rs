@@ -200,8 +200,11 @@ impl Member {
     }
 
     fn has_something_to_say(&self) -> bool {
-        let endpoint_waits = self.settings.user_endpoint.is_some() && self.source_topics == SourceTopics::Present && !self.endpoint_told;
-        self.owns_news || endpoint_waits || self.shutdown_asked
+        self.owns_news || self.endpoint_waits() || self.shutdown_asked
+    }
+
+    fn endpoint_waits(&self) -> bool {
+        self.settings.user_endpoint.is_some() && self.source_topics == SourceTopics::Present && !self.endpoint_told
     }
 
     /// What the thread has open, or may open before it hears anything else. The group may not take less for the truth: it

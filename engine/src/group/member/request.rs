@@ -33,7 +33,7 @@ impl Member {
             self.actions.push(Action::FindSourceTopics(self.settings.source_topics()));
             return;
         }
-        let tells_endpoint = self.settings.user_endpoint.is_some() && self.source_topics == SourceTopics::Present && (joins || !self.endpoint_told);
+        let tells_endpoint = self.endpoint_waits();
         let told = (joins || self.acknowledged.is_none() || self.owns_news).then(|| self.claimed());
         self.owns_news &= told.is_none();
         let mut request = self.bare(epoch);

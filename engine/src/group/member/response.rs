@@ -72,6 +72,9 @@ impl Member {
         self.statuses = notices;
         self.trouble(None);
 
+        if self.endpoint_waits() && self.claimed().is_empty() {
+            return self.join_with_endpoint(now);
+        }
         let target = assigned.or_else(|| self.target.take().map(|(tasks, _)| tasks)).map(|tasks| (tasks, ready));
         if !self.allow(target, membership) && known != Some(membership) {
             self.tell(ThreadMessage::Epoch(membership));
@@ -94,6 +97,15 @@ impl Member {
         self.unread.push((self.assignments, tasks.clone()));
         self.tell(ThreadMessage::Assigned { assignment: self.assignments, membership, tasks, ready });
         true
+    }
+
+    /// An endpoint that is told later than the join is made known to others only when the member's tasks change (Kafka 4.3).
+    /// Nothing is owned and nothing told, so a join drops nothing, and its answer brings the tasks again.
+    fn join_with_endpoint(&mut self, now: Now) {
+        self.state = State::Joining;
+        self.acknowledged = None;
+        self.endpoint_epoch = -1;
+        self.schedule.at(now.at);
     }
 
     fn refused(&mut self, error: ErrorCode, response: &HeartbeatResponse, now: Now) {
