@@ -5,6 +5,7 @@
 
 pub mod dsl;
 mod error;
+pub mod group;
 pub mod log;
 pub mod processor;
 pub mod query;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::error::{Error, ErrorKind};
 use crate::log::{Log, TopicPartition, TopicSpec};
 use crate::runtime::StreamsConfig;
-use crate::topology::{Subtopology, TaskId, TopicRef, Topology, changelog_topic};
+use crate::topology::{Subtopology, TaskId, TopicRef, Topology, changelog_config, changelog_topic, repartition_config};
 
 /// The tasks, and the partitions each of them reads; made by [`prepare`].
 #[derive(Clone, Debug)]
@@ -49,8 +49,7 @@ pub(crate) fn prepare(topology: &Topology, config: &StreamsConfig, log: &dyn Log
     let application = &*config.application_id;
     for (topic, count) in &partitions {
         if let TopicRef::Repartition(_) = topic {
-            let settings = [("cleanup.policy", "delete"), ("message.timestamp.type", "CreateTime"), ("retention.ms", "-1"), ("segment.bytes", "52428800")];
-            create(log, &topic.resolve(application), *count, settings.map(|(key, value)| (key.to_owned(), value.to_owned())).into())?;
+            create(log, &topic.resolve(application), *count, repartition_config())?;
         }
     }
     let mut tasks = BTreeMap::new();
@@ -63,8 +62,7 @@ pub(crate) fn prepare(topology: &Topology, config: &StreamsConfig, log: &dyn Log
             tasks.insert(TaskId { subtopology: subtopology.id, partition }, sources);
         }
         for store in &subtopology.stores {
-            let Some(mut settings) = topology.graph.stores.get(store).and_then(|entry| entry.supplier.changelog_config()) else { continue };
-            settings.insert("message.timestamp.type".to_owned(), "CreateTime".to_owned());
+            let Some(settings) = changelog_config(topology, store) else { continue };
             create(log, &changelog_topic(application, store), count, settings)?;
         }
     }

@@ -7,6 +7,7 @@ mod describe;
 mod graph;
 mod id;
 mod instance;
+mod internal;
 mod java_order;
 mod java_tree;
 mod mermaid;
@@ -18,6 +19,7 @@ pub use subtopology::{RepartitionTopic, Subtopology};
 pub(crate) use graph::{Built, GlobalStore, Graph, Node, NodeId, NodeKind};
 pub(crate) use id::{TopicRef, changelog_topic};
 pub(crate) use instance::{CacheOf, Instance};
+pub(crate) use internal::{changelog_config, repartition_config};
 
 use std::sync::Arc;
 

@@ -15,6 +15,11 @@ pub struct Broker {
 impl Broker {
     /// Starts a broker. `purpose` becomes part of its name.
     pub fn start(purpose: &str) -> Self {
+        Self::start_with(purpose, &[])
+    }
+
+    /// Starts a broker with settings over the script's own, `key=value` each; `{port}` and `{controller}` become its ports.
+    pub fn start_with(purpose: &str, settings: &[&str]) -> Self {
         let name = format!("{purpose}-{}", std::process::id());
         // Set up before the broker: it wipes it as soon as this process closes the pipe, by ending or being killed.
         let guard = Command::new("setsid")
@@ -23,13 +28,22 @@ impl Broker {
             .stdout(Stdio::null())
             .spawn()
             .expect("setsid and sh are there");
-        let bootstrap = run(&["start", "--name", &name]).trim().strip_prefix("bootstrap=").expect("the script prints bootstrap=…").to_owned();
+        let properties = std::env::temp_dir().join(format!("{name}.properties"));
+        std::fs::write(&properties, settings.join("\n")).expect("the folder for temporary files can be written");
+        let started = run(&["start", "--name", &name, "--properties", properties.to_str().expect("its name is text")]);
+        std::fs::remove_file(&properties).expect("it was written");
+        let bootstrap = started.trim().strip_prefix("bootstrap=").expect("the script prints bootstrap=…").to_owned();
         Self { name, bootstrap, guard }
     }
 
     /// Where clients connect. It stays through restarts.
     pub fn bootstrap(&self) -> &str {
         &self.bootstrap
+    }
+
+    /// One of Kafka's own tools, by class; `{bootstrap}` becomes the broker's address. What it prints.
+    pub fn tool(&self, class: &str, arguments: &[&str]) -> String {
+        run(&[&["tool", "--name", &self.name, class], arguments].concat())
     }
 
     /// Kill -9, and wait until it is gone.
