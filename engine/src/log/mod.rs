@@ -20,6 +20,9 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::group::MemberHandle;
+use crate::group::member::MemberSettings;
+
 /// A position in a partition. The next record may lie beyond `offset + 1`: markers and compaction leave gaps.
 pub type Offset = i64;
 
@@ -150,6 +153,13 @@ pub trait Log: Send + Sync {
     /// # Errors
     /// [`LogErrorKind::Invalid`] when it exists with another number of partitions or a setting is not understood.
     fn create_topic(&self, topic: &TopicSpec) -> Result<(), LogError>;
+
+    /// Takes a stream thread into the application's group, whose broker hands out the tasks (KIP-1071). `None` where no group
+    /// does: then one process runs the application.
+    ///
+    /// # Errors
+    /// [`LogErrorKind::Invalid`] when the settings do not say how to reach the group.
+    fn join(&self, member: MemberSettings) -> Result<Option<MemberHandle>, LogError>;
 
     /// A consumer with nothing assigned.
     ///

@@ -79,6 +79,9 @@ pub struct StreamsConfig {
     pub retry_backoff_max: Duration,
     /// `transaction.timeout.ms`, 10 s: a transaction commits in good time before it.
     pub transaction_timeout: Duration,
+    /// `max.poll.interval.ms`, 5 min: a stream thread that is not back for so long, a closure that hangs say, loses its tasks to
+    /// others until it is. Where a group hands out the tasks.
+    pub max_poll_interval: Duration,
     /// `max.request.size`, 1 MiB: a larger output record is a production error.
     pub max_request_size: usize,
     /// `memory.max.bytes`, 512 MiB: what the process spends on block cache, write buffers, uncommitted state and queues.
@@ -86,12 +89,13 @@ pub struct StreamsConfig {
     pub memory_max_bytes: u64,
 }
 
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 19] = [
     "application.id",
     "auto.offset.reset",
     "buffered.records.per.partition",
     "commit.interval.ms",
     "errors.dead.letter.queue.topic.name",
+    "max.poll.interval.ms",
     "max.request.size",
     "max.task.idle.ms",
     "memory.max.bytes",
@@ -129,6 +133,7 @@ impl StreamsConfig {
             retry_backoff: Duration::from_millis(100),
             retry_backoff_max: Duration::from_secs(1),
             transaction_timeout: Duration::from_secs(10),
+            max_poll_interval: Duration::from_secs(300),
             max_request_size: 1024 * 1024,
             memory_max_bytes: 512 * 1024 * 1024,
         }
@@ -189,6 +194,7 @@ impl StreamsConfig {
             "retry.backoff.ms" => self.retry_backoff = Duration::from_millis(number(key, value, 0)?),
             "retry.backoff.max.ms" => self.retry_backoff_max = Duration::from_millis(number(key, value, 0)?),
             "transaction.timeout.ms" => self.transaction_timeout = Duration::from_millis(number(key, value, 1000)?),
+            "max.poll.interval.ms" => self.max_poll_interval = Duration::from_millis(number(key, value, 1)?),
             "max.request.size" => self.max_request_size = number(key, value, 1)?,
             "memory.max.bytes" => self.memory_max_bytes = number(key, value, 16 * 1024 * 1024)?,
             "application.id" | "processing.guarantee" => {}

@@ -9,6 +9,7 @@ pub(crate) mod failing;
 mod handlers;
 pub(crate) mod idle;
 pub(crate) mod internal_topics;
+pub(crate) mod membership;
 mod offset_metadata;
 mod probe;
 mod restore;

@@ -36,12 +36,18 @@ impl StateDirectory {
             return Err(Error::new(ErrorKind::InvalidState, message));
         }
         lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| write!(lock, "{}", std::process::id())).map_err(|error| failed("write the lock of", error))?;
-        let process_id = process_id(&path).map_err(|error| failed("read or write the process id in", error))?;
+        let process_id = identity(&path, "process-id").map_err(|error| failed("read or write the process id in", error))?;
         Ok(Self { path, process_id, _lock: lock })
     }
 
     pub(crate) fn process_id(&self) -> Uuid {
         self.process_id
+    }
+
+    /// The id of a stream thread's member of the group. It is kept, so that a restart gets its tasks back.
+    pub(crate) fn member_id(&self, thread: usize) -> Result<Uuid, Error> {
+        let name = format!("member-id-{}", thread + 1);
+        identity(&self.path, &name).map_err(|error| Error::new(ErrorKind::State, format!("cannot read or write {name} in {}", self.path.display())).with_source(error))
     }
 
     pub(crate) fn task(&self, task: TaskId) -> PathBuf {
@@ -53,8 +59,9 @@ impl StateDirectory {
     }
 }
 
-fn process_id(folder: &Path) -> std::io::Result<Uuid> {
-    let path = folder.join("process-id");
+/// The id in the file `name`, made at the first time.
+fn identity(folder: &Path, name: &str) -> std::io::Result<Uuid> {
+    let path = folder.join(name);
     match fs::read_to_string(&path) {
         Ok(text) => {
             if let Ok(id) = text.trim().parse() {
@@ -65,7 +72,7 @@ fn process_id(folder: &Path) -> std::io::Result<Uuid> {
         Err(error) => return Err(error),
     }
     let id = Uuid::new_v4();
-    let temporary = folder.join("process-id.new");
+    let temporary = folder.join(format!("{name}.new"));
     let mut file = File::create(&temporary)?;
     write!(file, "{id}")?;
     file.sync_all()?;

@@ -3,10 +3,11 @@
 //! It is stepped, not started: [`StreamThread::run_once`] does one round and returns. A real thread calls it in a loop, the
 //! test driver calls it until nothing is left to do. Nothing here waits for anything but the log.
 
+mod assignment;
 mod commit;
 mod opening;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,18 +15,27 @@ use std::time::Duration;
 use straum_state::{Charge, MemoryPart, StoreSpec, TaskState};
 
 use crate::error::Error;
-use crate::log::{Consumer, ConsumerOptions, GroupMembership, Isolation, Log, LogError, LogErrorKind, Producer, ProducerOptions, RecordBatch, TopicPartition};
+use crate::group::Notice;
+use crate::log::{Consumer, ConsumerOptions, Isolation, Log, LogError, LogErrorKind, Producer, ProducerOptions, RecordBatch, StartOffset, TopicPartition};
 use crate::processor::PunctuationType;
 use crate::runtime::collector::Collector;
 use crate::runtime::failing::{Failing, Status};
 use crate::runtime::idle::Lags;
+use crate::runtime::internal_topics::TaskPlan;
+use crate::runtime::membership::Membership;
 use crate::runtime::restore::Restored;
 use crate::runtime::TaskReport;
 use crate::runtime::task::{Processed, Task, TaskEnvironment};
 use crate::topology::TaskId;
 
-/// Opens the state of a task; the same task finds the same state again.
-pub(crate) type StateOpener = Arc<dyn Fn(TaskId, &[StoreSpec]) -> Result<TaskState, Error> + Send + Sync>;
+/// Where the states of tasks are.
+pub(crate) trait TaskStates: Send + Sync {
+    /// The state of a task; the same task finds the same state again.
+    fn open(&self, task: TaskId, specs: &[StoreSpec]) -> Result<TaskState, Error>;
+
+    /// Lets go of a task's state: another thread or process may have it now.
+    fn close(&self, task: TaskId, state: TaskState) -> Result<(), Error>;
+}
 
 /// How many records a task processes before the thread looks at the log again.
 const RECORDS_A_ROUND: usize = 1000;
@@ -44,8 +54,15 @@ pub(crate) struct StreamThread {
     index: usize,
     log: Arc<dyn Log>,
     environment: Rc<TaskEnvironment>,
-    open_state: StateOpener,
-    membership: GroupMembership,
+    states: Arc<dyn TaskStates>,
+    membership: Membership,
+    /// The membership is over, and what it had begun is not dropped yet.
+    fenced: bool,
+    /// The group has said which tasks there are for this thread.
+    ready: bool,
+    /// Why the group waits.
+    notices: Vec<Notice>,
+    plan: Arc<TaskPlan>,
     consumer: Box<dyn Consumer>,
     producer: Box<dyn Producer>,
     assigned: Vec<TaskId>,
@@ -57,6 +74,8 @@ pub(crate) struct StreamThread {
     last_commit: i64,
     last_purge: i64,
     paused: Vec<TopicPartition>,
+    /// Where the open tasks began to read, for as long as the consumer does not know where it stands.
+    starts: HashMap<TopicPartition, StartOffset>,
     /// The last round processed something: there may be more, and the log is not waited for.
     progressed: bool,
     batches: Vec<RecordBatch>,
@@ -100,12 +119,11 @@ impl StreamThread {
         index: usize,
         log: Arc<dyn Log>,
         environment: TaskEnvironment,
-        open_state: StateOpener,
-        assigned: Vec<TaskId>,
+        states: Arc<dyn TaskStates>,
+        membership: Membership,
     ) -> Result<Self, Error> {
         let config = &environment.config;
         let name: Arc<str> = format!("{}-StreamThread-{}", config.application_id, index + 1).into();
-        let membership = GroupMembership { group: config.application_id.to_string(), member: None };
         let producer = make_producer(&*log, &environment, index, &name)?;
         let consumer = make_consumer(&*log, &environment, &name)?;
         let last_commit = environment.clock.now();
@@ -115,11 +133,15 @@ impl StreamThread {
             index,
             log,
             environment: Rc::new(environment),
-            open_state,
+            states,
             membership,
+            fenced: false,
+            ready: false,
+            notices: Vec::new(),
+            plan: Arc::default(),
             consumer,
             producer,
-            assigned,
+            assigned: Vec::new(),
             tasks: BTreeMap::new(),
             suspended: BTreeMap::new(),
             transaction: None,
@@ -127,6 +149,7 @@ impl StreamThread {
             last_commit,
             last_purge: last_commit,
             paused: Vec::new(),
+            starts: HashMap::new(),
             progressed: false,
             batches: Vec::new(),
             queues,
@@ -138,7 +161,7 @@ impl StreamThread {
             trouble: None,
             recoveries: 0,
         };
-        thread.open_tasks()?;
+        thread.follow_membership()?;
         Ok(thread)
     }
 
@@ -159,6 +182,7 @@ impl StreamThread {
             self.open_tasks()?;
             self.broken = false;
         }
+        self.follow_membership()?;
         if self.suspended.iter().any(|(id, failing)| !self.tasks.contains_key(id) && failing.may_run(now)) {
             self.open_tasks()?;
         }
@@ -321,15 +345,26 @@ impl StreamThread {
         }
     }
 
-    /// Commits and closes.
-    pub(crate) fn close(mut self) -> Result<(), Error> {
+    /// Commits and closes; with `leave` the group gives the tasks to others at once.
+    pub(crate) fn close(mut self, leave: bool) -> Result<(), Error> {
         self.commit()?;
-        for (_, task) in std::mem::take(&mut self.tasks) {
+        for (id, task) in std::mem::take(&mut self.tasks) {
             let state = task.state().clone();
             drop(task);
-            state.close()?;
+            self.states.close(id, state)?;
         }
+        self.membership.close(leave);
         Ok(())
+    }
+
+    /// True once the group has said which tasks this thread has.
+    pub(crate) const fn is_ready(&self) -> bool {
+        self.ready
+    }
+
+    /// Why the group waits, in words for an operator.
+    pub(crate) fn notices(&self) -> impl Iterator<Item = String> {
+        self.notices.iter().map(ToString::to_string)
     }
 
     pub(crate) fn tasks(&self) -> impl Iterator<Item = &Task> {

@@ -6,17 +6,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use straum_state::{CacheSizing, MemoryBudget, RecordCache, StateOptions, TaskState};
+use straum_state::{CacheSizing, MemoryBudget, RecordCache, StateOptions, StoreSpec, TaskState};
 
 use crate::error::{Error, ErrorKind};
+use crate::group::heartbeat_topology;
+use crate::group::member::MemberSettings;
 use crate::log::Log;
 use crate::query::ReadOnlyStore;
 use crate::runtime::collector::Collector;
 use crate::runtime::global::{GlobalEnvironment, GlobalHome, GlobalUpdate, GlobalViews};
 use crate::runtime::handlers::ExceptionHandlers;
-use crate::runtime::internal_topics::TaskPlan;
 use crate::runtime::state_directory::StateDirectory;
-use crate::runtime::stream_thread::{Round, StateOpener, StreamThread};
+use crate::runtime::membership::Membership;
+use crate::runtime::stream_thread::{Round, StreamThread, TaskStates};
 use crate::runtime::task::TaskEnvironment;
 use crate::runtime::{Clock, Probe, Restored, StreamsConfig, SystemClock, internal_topics};
 use crate::topology::{TaskId, Topology};
@@ -111,12 +113,15 @@ struct Shared {
     state: Mutex<State>,
     listener: Option<StateListener>,
     stop: AtomicBool,
+    /// Whether the threads leave the group when they stop.
+    leave: AtomicBool,
     paused: AtomicBool,
     resume_failed: AtomicBool,
     threads: Mutex<BTreeMap<usize, ThreadReport>>,
     states: Mutex<BTreeMap<TaskId, TaskState>>,
     globals: Mutex<Arc<GlobalViews>>,
-    restored: Mutex<Vec<(TaskId, Restored)>>,
+    /// By thread.
+    restored: Mutex<BTreeMap<usize, Vec<(TaskId, Restored)>>>,
     errors: Mutex<Vec<String>>,
 }
 
@@ -129,6 +134,7 @@ struct ThreadReport {
     commits: u64,
     rounds: u64,
     trouble: Option<String>,
+    notices: Vec<String>,
     tasks: Vec<TaskReport>,
 }
 
@@ -173,6 +179,7 @@ impl Streams {
             state: Mutex::new(State::Created),
             listener: options.listener,
             stop: AtomicBool::new(false),
+            leave: AtomicBool::new(false),
             paused: AtomicBool::new(false),
             resume_failed: AtomicBool::new(false),
             threads: Mutex::default(),
@@ -205,20 +212,19 @@ impl Streams {
         let config = Arc::clone(&self.shared.config);
         let directory = Arc::new(StateDirectory::open(&config.state_dir, &config.application_id)?);
         self.directory = Some(Arc::clone(&directory));
-        let plan = internal_topics::prepare(&self.shared.topology, &config, &*self.log)?;
+        let memberships = self.memberships(&directory)?;
         let clock = Arc::clone(&self.clock);
         let state_options = StateOptions::new(self.budget.clone(), Arc::new(move || clock.now()));
         self.start_globals(&directory, &state_options)?;
-        let count = plan.threads(config.num_stream_threads);
-        let plan = Arc::new(plan);
+        let count = memberships.len();
         for index in 0..count {
             lock(&self.shared.threads).insert(index, ThreadReport::default());
         }
-        for index in 0..count {
+        for (index, membership) in memberships.into_iter().enumerate() {
             let thread = ThreadStart {
                 index,
                 count,
-                plan: Arc::clone(&plan),
+                membership,
                 shared: Arc::clone(&self.shared),
                 log: Arc::clone(&self.log),
                 handlers: self.handlers.clone(),
@@ -233,6 +239,27 @@ impl Streams {
             self.threads.push(handle.map_err(|error| Error::new(ErrorKind::InvalidState, "cannot start a thread").with_source(error))?);
         }
         Ok(())
+    }
+
+    /// The places of the threads: members of a group where the log has groups, else the tasks shared out among them.
+    fn memberships(&self, directory: &StateDirectory) -> Result<Vec<Membership>, Error> {
+        let (config, topology) = (&self.shared.config, &self.shared.topology);
+        let application = &config.application_id;
+        let mut members = Vec::new();
+        for thread in 0..config.num_stream_threads {
+            let (process_id, member_id) = (directory.process_id().to_string(), directory.member_id(thread)?.to_string());
+            let mut settings = MemberSettings::new(&**application, process_id, member_id, heartbeat_topology(topology, application));
+            settings.max_poll_interval = config.max_poll_interval;
+            settings.retry_backoff = config.retry_backoff;
+            settings.retry_backoff_max = config.retry_backoff_max;
+            let Some(handle) = self.log.join(settings)? else {
+                let plan = internal_topics::prepare(topology, config, &*self.log)?;
+                let count = plan.threads(config.num_stream_threads);
+                return Ok((0..count).map(|index| Membership::fixed(application, plan.of_thread(index, count))).collect());
+            };
+            members.push(Membership::Member { group: Arc::clone(application), handle });
+        }
+        Ok(members)
     }
 
     /// Starts the thread of the global stores and waits until it has filled them.
@@ -324,10 +351,10 @@ impl Streams {
         lock(&self.shared.threads).values().map(|thread| thread.rounds).sum()
     }
 
-    /// What was restored at the start.
+    /// What was restored when a task was last opened.
     #[must_use]
     pub fn restored(&self) -> Vec<(TaskId, Restored)> {
-        lock(&self.shared.restored).clone()
+        lock(&self.shared.restored).values().flatten().cloned().collect()
     }
 
     /// What keeps threads from committing: after each of these a thread rolled back and started again from what is
@@ -335,6 +362,16 @@ impl Streams {
     #[must_use]
     pub fn troubles(&self) -> Vec<String> {
         lock(&self.shared.threads).values().filter_map(|thread| thread.trouble.clone()).collect()
+    }
+
+    /// Why the group has no tasks for this process yet: source topics that are missing, topics that do not fit. Kafka: the
+    /// `Status` of a streams group's heartbeat (KIP-1071).
+    #[must_use]
+    pub fn notices(&self) -> Vec<String> {
+        let mut notices: Vec<String> = lock(&self.shared.threads).values().flat_map(|thread| thread.notices.clone()).collect();
+        notices.sort();
+        notices.dedup();
+        notices
     }
 
     /// The errors that ended threads.
@@ -364,7 +401,18 @@ impl Streams {
         ReadOnlyStore::open(&self.shared.topology, &self.shared.config.application_id, name, states.values(), &globals)
     }
 
-    /// Commits and stops all threads.
+    /// Commits and stops all threads, and leaves the group: other instances have the tasks at once. For an instance that does
+    /// not come back. Kafka Streams: `close(CloseOptions.groupMembershipOperation(LEAVE_GROUP))`.
+    ///
+    /// # Errors
+    /// As [`Streams::close`].
+    pub fn close_and_leave(&mut self) -> Result<(), Error> {
+        self.shared.leave.store(true, Ordering::Release);
+        self.close()
+    }
+
+    /// Commits and stops all threads. They stay in the group until its session time-out: an instance that is back by then has
+    /// its tasks again, and nothing has moved. Kafka Streams: `close(CloseOptions.groupMembershipOperation(REMAIN_IN_GROUP))`.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidState`] when a thread had ended with an error, which it names.
@@ -416,7 +464,7 @@ fn keep_up(mut update: GlobalUpdate, shared: &Shared) {
 struct ThreadStart {
     index: usize,
     count: usize,
-    plan: Arc<TaskPlan>,
+    membership: Membership,
     shared: Arc<Shared>,
     log: Arc<dyn Log>,
     handlers: ExceptionHandlers,
@@ -448,7 +496,6 @@ impl ThreadStart {
         let config = Arc::clone(&self.shared.config);
         let environment = TaskEnvironment {
             topology: self.shared.topology.clone(),
-            plan: Arc::clone(&self.plan),
             probe: self.probe,
             process_id: self.directory.process_id().to_string(),
             collector: Collector::new(Arc::clone(&self.log), config.max_request_size),
@@ -459,18 +506,8 @@ impl ThreadStart {
             budget: self.budget,
             globals: Arc::clone(&lock(&self.shared.globals)),
         };
-        let (directory, shared, state_options) = (self.directory, Arc::clone(&self.shared), self.state_options);
-        let opener: StateOpener = Arc::new(move |task, specs| {
-            // A view may still hold the state of a task that is opened again: it is the same one.
-            if let Some(open) = lock(&shared.states).get(&task) {
-                return Ok(open.clone());
-            }
-            let state = TaskState::open(&directory.task(task), specs, &state_options)?;
-            lock(&shared.states).insert(task, state.clone());
-            Ok(state)
-        });
-        let mut thread = StreamThread::new(self.index, self.log, environment, opener, self.plan.of_thread(self.index, self.count))?;
-        lock(&self.shared.restored).extend(thread.restored().iter().cloned());
+        let states = OpenStates { shared: Arc::clone(&self.shared), directory: self.directory, options: self.state_options };
+        let mut thread = StreamThread::new(self.index, self.log, environment, Arc::new(states), self.membership)?;
         self.shared.report(self.index, &thread, false);
         while !self.shared.stop.load(Ordering::Acquire) {
             if self.shared.resume_failed.swap(false, Ordering::AcqRel) {
@@ -500,7 +537,31 @@ impl ThreadStart {
             let idle = round.polled == 0 && round.processed == 0 && !round.committed && !thread.has_uncommitted();
             self.shared.report(self.index, &thread, idle);
         }
-        thread.close()
+        thread.close(self.shared.leave.load(Ordering::Acquire))
+    }
+}
+
+/// The states of the tasks of this process, in its folder.
+struct OpenStates {
+    shared: Arc<Shared>,
+    directory: Arc<StateDirectory>,
+    options: StateOptions,
+}
+
+impl TaskStates for OpenStates {
+    fn open(&self, task: TaskId, specs: &[StoreSpec]) -> Result<TaskState, Error> {
+        // A thread that starts again from what is committed finds the state open: it is the same one.
+        if let Some(open) = lock(&self.shared.states).get(&task) {
+            return Ok(open.clone());
+        }
+        let state = TaskState::open(&self.directory.task(task), specs, &self.options)?;
+        lock(&self.shared.states).insert(task, state.clone());
+        Ok(state)
+    }
+
+    fn close(&self, task: TaskId, state: TaskState) -> Result<(), Error> {
+        lock(&self.shared.states).remove(&task);
+        Ok(state.close()?)
     }
 }
 
@@ -510,11 +571,17 @@ impl Shared {
         let mut threads = lock(&self.threads);
         let report = threads.entry(index).or_default();
         let trouble = thread.trouble().map(str::to_owned);
-        *report = ThreadReport { running: true, ended: false, idle, commits: thread.commits(), rounds: report.rounds + 1, trouble, tasks };
-        let all = threads.values().all(|thread| thread.running);
+        let notices = thread.notices().collect();
+        let running = thread.is_ready();
+        *report = ThreadReport { running, ended: false, idle, commits: thread.commits(), rounds: report.rounds + 1, trouble, notices, tasks };
+        let all = threads.values().all(|thread| thread.running || thread.ended);
         drop(threads);
-        if all && *lock(&self.state) == State::Rebalancing {
-            self.set_state(State::Running);
+        *lock(&self.restored).entry(index).or_default() = thread.restored().to_vec();
+        let state = *lock(&self.state);
+        match state {
+            State::Rebalancing if all => self.set_state(State::Running),
+            State::Running if !all => self.set_state(State::Rebalancing),
+            _ => {}
         }
     }
 }

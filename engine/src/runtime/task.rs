@@ -23,7 +23,6 @@ use crate::runtime::collector::{Collector, Crash, Target};
 use crate::runtime::failing::{Failing, Status};
 use crate::runtime::handlers::{Decision, ExceptionHandlers, Failure};
 use crate::runtime::idle::{Idle, Lags};
-use crate::runtime::internal_topics::TaskPlan;
 use crate::runtime::{Clock, Probe, ProbePoint, StreamsConfig, dead_letters, offset_metadata};
 use crate::topology::{Subtopology, TaskId, Topology, changelog_topic};
 
@@ -33,7 +32,6 @@ pub(crate) struct TaskEnvironment {
     /// Stable over restarts: it names the transactional ids.
     pub(crate) process_id: String,
     pub(crate) topology: Topology,
-    pub(crate) plan: Arc<TaskPlan>,
     pub(crate) config: Arc<StreamsConfig>,
     pub(crate) handlers: ExceptionHandlers,
     pub(crate) clock: Arc<dyn Clock>,
@@ -81,11 +79,11 @@ impl Task {
         environment: &Rc<TaskEnvironment>,
         subtopology: &Subtopology,
         id: TaskId,
+        partitions: &[TopicPartition],
         state: TaskState,
         committed: &[Option<CommittedOffset>],
     ) -> Result<Self, Error> {
         let config = &environment.config;
-        let partitions = environment.plan.partitions(id);
         let context = Rc::new(TaskContext::new(id, config, &environment.clock, &environment.collector, partitions.to_vec()));
         let mut stores = Vec::new();
         let mut built: BTreeMap<Arc<str>, BuiltStore> = BTreeMap::new();

@@ -17,7 +17,8 @@ use crate::log::{Log, TopicSpec};
 use crate::query::ReadOnlyStore;
 use crate::runtime::collector::{Collector, Crash};
 use crate::runtime::global::{GlobalEnvironment, GlobalHome, GlobalUpdate};
-use crate::runtime::stream_thread::{StateOpener, StreamThread};
+use crate::runtime::membership::Membership;
+use crate::runtime::stream_thread::{StreamThread, TaskStates};
 use crate::runtime::task::TaskEnvironment;
 use crate::runtime::{Clock, ExceptionHandlers, ManualClock, Probe, Restored, StreamsConfig, internal_topics};
 use crate::testing::{TestInput, TestOutput};
@@ -180,6 +181,24 @@ impl States {
     }
 }
 
+/// The states as the driver's threads see them.
+struct DriverStates {
+    states: States,
+    clock: Arc<ManualClock>,
+    budget: MemoryBudget,
+}
+
+impl TaskStates for DriverStates {
+    fn open(&self, task: TaskId, specs: &[straum_state::StoreSpec]) -> Result<TaskState, Error> {
+        self.states.open(Some(task), specs, &self.clock, &self.budget)
+    }
+
+    fn close(&self, _: TaskId, state: TaskState) -> Result<(), Error> {
+        // What is in memory is kept for whoever opens it next.
+        if self.states.folder.is_some() { Ok(state.close()?) } else { Ok(()) }
+    }
+}
+
 /// Runs a topology in the test's own thread, without a broker. Kafka Streams: `TopologyTestDriver`.
 ///
 /// Beyond it: several partitions and threads, an explicit [`TopologyTestDriver::commit`], and
@@ -251,7 +270,6 @@ impl TopologyTestDriver {
 
     fn restart(&mut self) -> Result<(), Error> {
         let plan = internal_topics::prepare(&self.topology, &self.config, &*self.log)?;
-        let plan = Arc::new(plan);
         let budget = MemoryBudget::new(self.config.memory_max_bytes);
         let specs = crate::runtime::global::specs(&self.topology, &*self.log)?;
         let home = GlobalHome::State(self.states.open(None, &specs, &self.clock, &budget)?);
@@ -270,7 +288,6 @@ impl TopologyTestDriver {
                 probe: Probe::default(),
                 process_id: "driver".to_owned(),
                 topology: self.topology.clone(),
-                plan: Arc::clone(&plan),
                 config: Arc::clone(&self.config),
                 handlers: self.handlers.clone(),
                 clock: Arc::<ManualClock>::clone(&self.clock),
@@ -279,9 +296,9 @@ impl TopologyTestDriver {
                 budget: budget.clone(),
                 globals: Arc::clone(&views),
             };
-            let (states, clock, budget) = (self.states.clone(), Arc::clone(&self.clock), budget.clone());
-            let opener: StateOpener = Arc::new(move |task, specs| states.open(Some(task), specs, &clock, &budget));
-            self.threads.push(StreamThread::new(index, log, environment, opener, plan.of_thread(index, self.thread_count))?);
+            let membership = Membership::fixed(&self.config.application_id, plan.of_thread(index, self.thread_count));
+            let states = DriverStates { states: self.states.clone(), clock: Arc::clone(&self.clock), budget: budget.clone() };
+            self.threads.push(StreamThread::new(index, log, environment, Arc::new(states), membership)?);
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! A log with a seeded fault, which the contract must notice.
 
+use straum::group::MemberHandle;
+use straum::group::member::MemberSettings;
 use straum::log::{
     CommittedOffset, Consumer, ConsumerOptions, GroupMembership, Isolation, Log, LogError, Offset, Producer, ProducerOptions, TopicPartition, TopicSpec,
 };
@@ -22,6 +24,10 @@ impl Log for Careless<'_> {
 
     fn topic_id(&self, topic: &str) -> Result<Option<uuid::Uuid>, LogError> {
         self.0.topic_id(topic)
+    }
+
+    fn join(&self, member: MemberSettings) -> Result<Option<MemberHandle>, LogError> {
+        self.0.join(member)
     }
 
     fn topics(&self) -> Result<Vec<String>, LogError> {

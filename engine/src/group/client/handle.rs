@@ -87,6 +87,11 @@ impl MemberHandle {
         self.messages.try_recv().ok()
     }
 
+    /// Tells the member that the thread is alive, without asking what it has to say.
+    pub fn alive(&self) {
+        self.shared.polled();
+    }
+
     /// As [`MemberHandle::poll`], waiting for something to be said, at most so long.
     #[must_use]
     pub fn poll_for(&self, timeout: Duration) -> Option<ThreadMessage> {

@@ -8,6 +8,9 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
+use crate::group::MemberHandle;
+use crate::group::member::MemberSettings;
+
 use super::commit::Decision;
 use super::config::check_topic_name;
 use super::consumer::EmbeddedConsumer;
@@ -180,6 +183,10 @@ impl Log for EmbeddedLog {
         }
         let made = self.core.new_topic(number, Uuid::new_v4(), &Arc::from(topic.name.as_str()), topic.partitions, &topic.config)?;
         self.core.decide(Decision::Topic(made))
+    }
+
+    fn join(&self, _: MemberSettings) -> Result<Option<MemberHandle>, LogError> {
+        Ok(None)
     }
 
     fn consumer(&self, options: &ConsumerOptions) -> Result<Box<dyn Consumer>, LogError> {

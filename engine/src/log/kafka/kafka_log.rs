@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::group::MemberHandle;
+use crate::group::member::MemberSettings;
+
 use crate::log::{
     CommittedOffset, Consumer, ConsumerOptions, GroupMembership, Log, LogError, LogErrorKind, Offset, Producer, ProducerOptions, TopicPartition,
     TopicSpec,
@@ -13,7 +16,8 @@ use super::admin::Admin;
 use super::consumer::KafkaConsumer;
 use super::native::{Client, Role};
 use super::offsets::Offsets;
-use super::options::KafkaOptions;
+use super::group::Group;
+use super::options::{GroupProtocol, KafkaOptions};
 use super::producer::KafkaProducer;
 use super::settings;
 use super::topics::Topics;
@@ -21,6 +25,7 @@ use super::topics::Topics;
 /// A cluster of Apache Kafka as a [`Log`].
 #[derive(Debug)]
 pub struct KafkaLog {
+    group: Option<Group>,
     options: KafkaOptions,
     topics: Arc<Topics>,
     offsets: Offsets,
@@ -39,13 +44,21 @@ impl KafkaLog {
             .map_err(|reason| LogError::new(LogErrorKind::Invalid, format!("making the client failed: {reason}")))?;
         let topics = Arc::new(Topics::new(client, options.request_timeout));
         topics.names()?;
-        Ok(Self { admin: Admin::new(&options)?, offsets: Offsets::new(options.clone()), topics, options })
+        let group = match options.group_protocol {
+            GroupProtocol::Streams => Some(Group::new(&options)?),
+            GroupProtocol::Fixed => None,
+        };
+        Ok(Self { group, admin: Admin::new(&options)?, offsets: Offsets::new(options.clone()), topics, options })
     }
 }
 
 impl Log for KafkaLog {
     fn partitions(&self, topic: &str) -> Result<Option<u32>, LogError> {
         self.topics.partitions(topic)
+    }
+
+    fn join(&self, member: MemberSettings) -> Result<Option<MemberHandle>, LogError> {
+        Ok(self.group.as_ref().map(|group| group.join(member)))
     }
 
     fn topic_id(&self, topic: &str) -> Result<Option<Uuid>, LogError> {
@@ -81,7 +94,10 @@ impl Log for KafkaLog {
     }
 
     fn commit_offsets(&self, membership: &GroupMembership, offsets: &[CommittedOffset]) -> Result<(), LogError> {
-        self.offsets.commit(membership, offsets)
+        match &self.group {
+            Some(group) if membership.member.is_some() => group.commit(membership, offsets),
+            _ => self.offsets.commit(membership, offsets),
+        }
     }
 
     fn offsets(&self, partition: &TopicPartition) -> Result<(Offset, Offset), LogError> {

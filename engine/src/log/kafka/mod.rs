@@ -13,6 +13,7 @@ mod block_on;
 mod consumer;
 mod deliveries;
 mod errors;
+mod group;
 mod kafka_log;
 mod native;
 mod offsets;
@@ -23,4 +24,4 @@ mod slots;
 mod topics;
 
 pub use kafka_log::KafkaLog;
-pub use options::KafkaOptions;
+pub use options::{GroupProtocol, KafkaOptions};

@@ -4,6 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+/// Who hands out an application's tasks. Kafka Streams: `group.protocol`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupProtocol {
+    /// The group's broker (KIP-1071), to all instances: Kafka 4.2 or later with `streams.version` 1.
+    Streams,
+    /// Nobody: one process runs all of them, on any broker. A second process of the same application would process everything
+    /// again.
+    Fixed,
+}
+
 /// How to reach a cluster, and in whose name.
 #[derive(Clone)]
 pub struct KafkaOptions {
@@ -14,6 +24,8 @@ pub struct KafkaOptions {
     /// Any setting of librdkafka by its name. A name that begins with `admin.`, `consumer.` or `producer.` is for these
     /// clients alone, as in Kafka Streams. Those that the engine relies on (`enable.auto.commit`, `isolation.level`, …) are refused.
     pub settings: BTreeMap<String, String>,
+    /// Who hands out the tasks.
+    pub group_protocol: GroupProtocol,
     /// Replicas of the topics made here; `None` is the broker's default.
     pub replication_factor: Option<u16>,
     /// How long a question to the cluster may take.
@@ -31,10 +43,18 @@ impl KafkaOptions {
             bootstrap_servers: bootstrap_servers.into(),
             application_id: application_id.into(),
             settings: BTreeMap::new(),
+            group_protocol: GroupProtocol::Streams,
             replication_factor: None,
             request_timeout: Duration::from_secs(30),
             outcome_timeout: Duration::from_secs(60),
         }
+    }
+
+    /// Sets who hands out the tasks.
+    #[must_use]
+    pub const fn group_protocol(mut self, protocol: GroupProtocol) -> Self {
+        self.group_protocol = protocol;
+        self
     }
 
     /// Adds a setting of librdkafka.
@@ -53,6 +73,7 @@ impl fmt::Debug for KafkaOptions {
             .field("bootstrap_servers", &self.bootstrap_servers)
             .field("application_id", &self.application_id)
             .field("settings", &self.settings.keys())
+            .field("group_protocol", &self.group_protocol)
             .field("replication_factor", &self.replication_factor)
             .field("request_timeout", &self.request_timeout)
             .field("outcome_timeout", &self.outcome_timeout)

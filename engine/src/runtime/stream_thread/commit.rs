@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::{OUTPUT_BYTES, StreamThread, make_producer};
 use crate::error::{Error, ErrorKind};
-use crate::log::{CommittedOffset, LogErrorKind, Offset, TopicPartition};
+use crate::log::{CommittedOffset, LogError, LogErrorKind, Offset, TopicPartition};
 use crate::runtime::handlers::{Decision, Failure};
 use crate::runtime::task::Task;
 use crate::runtime::{ProbePoint, SeededFault};
@@ -57,11 +57,14 @@ impl StreamThread {
         if offsets.is_empty() && !wrote {
             return Ok(false);
         }
+        let Some(membership) = self.membership.identity() else {
+            return Err(LogError::new(LogErrorKind::Abortable, "the thread is out of the group, expected to be a member to commit").into());
+        };
         let probe = self.environment.probe.clone();
         if self.environment.config.is_exactly_once() {
             self.begin()?;
             if probe.fault() != Some(SeededFault::CommitWithoutOffsets) {
-                self.producer.send_offsets(&self.membership, &offsets)?;
+                self.producer.send_offsets(&membership, &offsets)?;
             }
             if probe.fault() == Some(SeededFault::ApplyBeforeCommit) {
                 // A flush may come at any time; a mistake that only shows after one would be hard to see.
@@ -79,7 +82,7 @@ impl StreamThread {
         } else {
             self.producer.flush()?;
             self.apply(&offsets)?;
-            self.log.commit_offsets(&self.membership, &offsets)?;
+            self.log.commit_offsets(&membership, &offsets)?;
         }
         self.wrote = false;
         self.suspended.retain(|id, _| !self.tasks.contains_key(id));
@@ -97,7 +100,7 @@ impl StreamThread {
             return;
         }
         self.last_purge = self.last_commit;
-        let repartition = |partition: &TopicPartition| self.environment.plan.is_repartition(&partition.topic);
+        let repartition = |partition: &TopicPartition| self.plan.is_repartition(&partition.topic);
         let committed = self.tasks.values().flat_map(Task::committed_offsets);
         let before: Vec<(TopicPartition, Offset)> = committed.filter(|(partition, _)| repartition(partition)).map(|(partition, offset)| (partition.clone(), offset)).collect();
         if before.is_empty() {
@@ -157,7 +160,10 @@ impl StreamThread {
             _ if open && self.producer.abort().is_err() => self.renew()?,
             _ => {}
         }
-        self.open_tasks()?;
+        // Out of the group they are no longer this thread's; the membership will say so.
+        if self.membership.identity().is_some() {
+            self.open_tasks()?;
+        }
         self.broken = false;
         Ok(())
     }

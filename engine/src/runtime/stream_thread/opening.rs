@@ -25,6 +25,7 @@ impl StreamThread {
         for id in closed {
             match self.open_task(id) {
                 Ok((task, starts)) => {
+                    self.starts.extend(starts.iter().cloned());
                     assignment.extend(starts);
                     self.tasks.insert(id, task);
                 }
@@ -44,7 +45,8 @@ impl StreamThread {
 
     /// The partitions that are read, each from where it stands.
     fn positions(&self) -> Vec<(TopicPartition, StartOffset)> {
-        let position = |partition: &TopicPartition| self.consumer.position(partition).map_or(StartOffset::Beginning, StartOffset::At);
+        let started = |partition: &TopicPartition| self.starts.get(partition).copied().unwrap_or(StartOffset::Beginning);
+        let position = |partition: &TopicPartition| self.consumer.position(partition).map_or_else(|| started(partition), StartOffset::At);
         self.tasks.values().flat_map(Task::partitions).map(|partition| (partition.clone(), position(partition))).collect()
     }
 
@@ -54,9 +56,10 @@ impl StreamThread {
         let graph = &self.environment.topology.graph;
         let suppliers: Vec<_> = subtopology.stores.iter().filter_map(|name| graph.stores.get(name)).map(|entry| Arc::clone(&entry.supplier)).collect();
         let specs: Vec<StoreSpec> = suppliers.iter().map(|supplier| supplier.spec()).collect();
-        let partitions = self.environment.plan.partitions(id);
+        let plan = Arc::clone(&self.plan);
+        let partitions = plan.partitions(id);
         let committed = self.committed(partitions)?;
-        let state = (self.open_state)(id, &specs)?;
+        let state = self.states.open(id, &specs)?;
         for supplier in suppliers.iter().filter(|supplier| supplier.changelog_config().is_some()) {
             let restore = Restore {
                 log: &*self.log,
@@ -68,7 +71,7 @@ impl StreamThread {
                 now: self.environment.clock.now(),
                 probe: &self.environment.probe,
             };
-            let restored = restore.run(&mut |_| {})?;
+            let restored = restore.run(&mut |_| self.membership.still_here())?;
             tracing::info!(task = %id, store = %restored.store, from = restored.from, end = restored.end, records = restored.records, "restored");
             self.restored.retain(|(task, before)| (*task, &before.store) != (id, &restored.store));
             self.restored.push((id, restored));
@@ -81,7 +84,7 @@ impl StreamThread {
             };
             starts.push((partition.clone(), start));
         }
-        Ok((Task::new(&self.environment, &subtopology, id, state, &committed)?, starts))
+        Ok((Task::new(&self.environment, &subtopology, id, partitions, state, &committed)?, starts))
     }
 
     fn subtopology(&self, id: TaskId) -> Result<Subtopology, Error> {
@@ -93,7 +96,7 @@ impl StreamThread {
 
     fn committed(&self, partitions: &[TopicPartition]) -> Result<Vec<Option<CommittedOffset>>, Error> {
         loop {
-            match self.log.committed(&self.membership.group, partitions) {
+            match self.log.committed(&self.environment.config.application_id, partitions) {
                 Ok(offsets) => return Ok(offsets),
                 Err(error) if error.kind() == LogErrorKind::Retriable => tracing::debug!(%error, "committed offsets are not stable yet"),
                 Err(error) => return Err(error.into()),
@@ -105,7 +108,7 @@ impl StreamThread {
     /// a repartition topic is always wanted.
     fn without_offset(&self, partition: &TopicPartition) -> Result<StartOffset, Error> {
         match self.environment.config.auto_offset_reset {
-            _ if self.environment.plan.is_repartition(&partition.topic) => Ok(StartOffset::Beginning),
+            _ if self.plan.is_repartition(&partition.topic) => Ok(StartOffset::Beginning),
             OffsetReset::Earliest => Ok(StartOffset::Beginning),
             OffsetReset::Latest => Ok(StartOffset::End),
             OffsetReset::None => {

@@ -1,0 +1,87 @@
+//! Which tasks a stream thread has, and in whose name it commits: a group's broker says so, or nobody does and the process
+//! has them all.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::group::member::{AssignmentNumber, Membership as Epoch, ThreadMessage};
+use crate::group::{MemberHandle, Tasks};
+use crate::log::GroupMembership;
+use crate::topology::TaskId;
+
+/// How long a thread that closes waits for its member's last heartbeat. It is not repeated: who is not heard falls out of the
+/// group by the session time-out.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+/// A stream thread's place among those that run the application.
+pub(crate) enum Membership {
+    /// One process runs the application, and its threads share the tasks out.
+    Fixed {
+        group: Arc<str>,
+        /// Until they are taken.
+        tasks: Option<BTreeSet<TaskId>>,
+    },
+    /// One member of a group.
+    Member { group: Arc<str>, handle: MemberHandle },
+}
+
+impl Membership {
+    /// These tasks, for good.
+    pub(crate) fn fixed(group: &Arc<str>, tasks: impl IntoIterator<Item = TaskId>) -> Self {
+        Self::Fixed { group: Arc::clone(group), tasks: Some(tasks.into_iter().collect()) }
+    }
+
+    /// What has changed, one at a time.
+    pub(crate) fn poll(&mut self) -> Option<ThreadMessage> {
+        match self {
+            Self::Fixed { tasks, .. } => tasks.take().map(|active| ThreadMessage::Assigned {
+                assignment: AssignmentNumber::default(),
+                membership: Epoch { number: 1, epoch: 0 },
+                tasks: Tasks { active, ..Tasks::default() },
+                ready: true,
+            }),
+            Self::Member { handle, .. } => handle.poll(),
+        }
+    }
+
+    /// Tells that the thread is alive, in the middle of long work.
+    pub(crate) fn still_here(&self) {
+        if let Self::Member { handle, .. } = self {
+            handle.alive();
+        }
+    }
+
+    /// What an assignment no longer has is committed and closed.
+    pub(crate) fn owns(&self, assignment: AssignmentNumber, tasks: Tasks) {
+        if let Self::Member { handle, .. } = self {
+            handle.owns(assignment, tasks);
+        }
+    }
+
+    /// The transaction of a membership that is over is aborted, and every task dropped.
+    pub(crate) fn aborted(&self) {
+        if let Self::Member { handle, .. } = self {
+            handle.aborted();
+        }
+    }
+
+    /// In whose name a commit is made now; `None` while out of the group, when nothing may be committed.
+    pub(crate) fn identity(&self) -> Option<GroupMembership> {
+        match self {
+            Self::Fixed { group, .. } => Some(GroupMembership { group: group.to_string(), member: None }),
+            Self::Member { group, handle } => {
+                let epoch = handle.membership()?.epoch;
+                Some(GroupMembership { group: group.to_string(), member: Some((handle.member_id().to_owned(), epoch)) })
+            }
+        }
+    }
+
+    /// The thread ends; with `leave` its tasks go to others at once.
+    pub(crate) fn close(&self, leave: bool) {
+        if let Self::Member { handle, .. } = self {
+            handle.close(leave);
+            while leave && !matches!(handle.poll_for(GOODBYE), None | Some(ThreadMessage::Left | ThreadMessage::Failed(_))) {}
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! How a stream thread follows its membership: tasks come and go, and everything is dropped when the membership is over.
+
+use std::collections::BTreeSet;
+
+use super::StreamThread;
+use crate::error::{Error, ErrorKind};
+use crate::group::member::ThreadMessage;
+use crate::group::{GroupError, GroupErrorKind};
+use crate::runtime::internal_topics;
+use crate::topology::TaskId;
+
+impl StreamThread {
+    /// Does what the membership asks for.
+    pub(super) fn follow_membership(&mut self) -> Result<(), Error> {
+        if self.fenced {
+            self.confirm_fence()?;
+        }
+        while let Some(message) = self.membership.poll() {
+            match message {
+                ThreadMessage::Assigned { assignment, tasks, ready, .. } => {
+                    self.assign(&tasks.active)?;
+                    self.membership.owns(assignment, tasks);
+                    self.ready = ready;
+                }
+                ThreadMessage::Fenced => {
+                    self.fenced = true;
+                    self.confirm_fence()?;
+                }
+                ThreadMessage::Status(notices) => self.notices = notices,
+                ThreadMessage::Failed(error) => {
+                    self.abandon()?;
+                    return Err(failed(error));
+                }
+                ThreadMessage::Epoch(_) | ThreadMessage::Endpoints(_) | ThreadMessage::Left => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Commits and closes the tasks that are not among `active`, and opens those that are new.
+    fn assign(&mut self, active: &BTreeSet<TaskId>) -> Result<(), Error> {
+        let revoked: Vec<TaskId> = self.assigned.iter().copied().filter(|id| !active.contains(id)).collect();
+        self.assigned.retain(|id| active.contains(id));
+        if revoked.iter().any(|id| self.tasks.contains_key(id)) {
+            // What cannot be committed is rolled back, and whoever has the task next does it again.
+            self.commit_or_recover()?;
+        }
+        for id in revoked {
+            tracing::info!(thread = %self.name, task = %id, "task revoked");
+            self.suspended.remove(&id);
+            self.close_task(id)?;
+        }
+        if active.iter().any(|id| !self.assigned.contains(id)) {
+            // The topics are there by now, whoever has made them.
+            self.plan = internal_topics::prepare(&self.environment.topology, &self.environment.config, &*self.log)?.into();
+        }
+        self.assigned = active.iter().copied().collect();
+        self.open_tasks()
+    }
+
+    fn close_task(&mut self, id: TaskId) -> Result<(), Error> {
+        let Some(task) = self.tasks.remove(&id) else { return Ok(()) };
+        let state = task.state().clone();
+        drop(task);
+        self.states.close(id, state)
+    }
+
+    /// Only who has dropped everything may join again: the broker would take what the old membership had begun for the new
+    /// one's.
+    fn confirm_fence(&mut self) -> Result<(), Error> {
+        self.abandon()?;
+        self.fenced = false;
+        self.membership.aborted();
+        Ok(())
+    }
+
+    /// Aborts, and drops every task without committing it.
+    fn abandon(&mut self) -> Result<(), Error> {
+        self.ready = false;
+        self.assigned.clear();
+        self.suspended.clear();
+        self.environment.collector.output().clear();
+        self.wrote = false;
+        for id in self.tasks.keys().copied().collect::<Vec<_>>() {
+            self.close_task(id)?;
+        }
+        self.consumer.assign(&[])?;
+        self.paused.clear();
+        if self.transaction.take().is_some() && self.producer.abort().is_err() {
+            self.renew()?;
+        }
+        Ok(())
+    }
+}
+
+fn failed(error: GroupError) -> Error {
+    let kind = if error.kind() == GroupErrorKind::Unauthorized { ErrorKind::Config } else { ErrorKind::InvalidState };
+    Error::new(kind, "the application's group refuses this instance").with_source(error)
+}
