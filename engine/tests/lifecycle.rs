@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use straum::Topology;
+use straum::{BoxError, Topology};
 use straum::dsl::{Consumed, Grouped, Materialized, Produced, StreamsBuilder};
 use straum::log::embedded::{EmbeddedLog, EmbeddedOptions};
 use straum::log::{HeaderView, Log, OutputBatch, ProducerOptions, TopicPartition, TopicSpec};
+use straum::processor::{Processor, ProcessorContext, Punctuation, PunctuationType, Record};
 use straum::runtime::{State, Streams, StreamsConfig, StreamsOptions};
 use straum::serde::{I64, Utf8};
 use straum::testing::TopologyTestDriver;
@@ -113,6 +114,37 @@ fn state_older_than_half_the_life_of_a_tombstone_is_rebuilt_if_it_has_missed_any
         let store = driver.store::<String, i64>("counts").unwrap();
         assert_eq!((store.get(&"a".to_owned()).unwrap(), store.get(&"b".to_owned()).unwrap()), (Some(1), missed.then_some(7)));
     }
+}
+
+struct Tick;
+
+impl Processor<String, i64, String, i64> for Tick {
+    fn init(&mut self, context: &ProcessorContext<'_, String, i64>) -> Result<(), BoxError> {
+        context.schedule(Duration::from_secs(1), PunctuationType::WallClockTime);
+        Ok(())
+    }
+
+    fn process(&mut self, _: Record<String, i64>, _: &ProcessorContext<'_, String, i64>) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn punctuate(&mut self, now: i64, _: Punctuation, context: &ProcessorContext<'_, String, i64>) -> Result<(), BoxError> {
+        Ok(context.forward(Record::new("tick".to_owned(), now, now))?)
+    }
+}
+
+/// A group refuses the offsets of a task that is another's by now; it is never asked about a transaction that has none.
+#[test]
+fn what_a_task_writes_before_it_has_read_anything_is_committed_with_offsets() {
+    let builder = StreamsBuilder::new();
+    builder.stream("in", Consumed::with(Utf8, I64)).process("tick", || Tick, &[]).to("out", Produced::with(Utf8, I64));
+    let mut driver = TopologyTestDriver::builder(&builder.build().unwrap()).partitions(2).start().unwrap();
+    driver.advance_wall_clock(Duration::from_secs(1)).unwrap();
+    driver.commit().unwrap();
+    assert_eq!(driver.output("out", Utf8, I64).committed().read_pairs(&driver).unwrap().len(), 2);
+    let input = [0, 1].map(|partition| TopicPartition::new("in", partition));
+    let committed: Vec<_> = driver.log().committed("test", &input).unwrap().into_iter().map(|offset| offset.map(|committed| committed.offset)).collect();
+    assert_eq!(committed, [Some(0), Some(0)]);
 }
 
 /// Offsets alone could not tell: the new changelog holds more than the old one did.

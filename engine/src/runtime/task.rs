@@ -13,7 +13,7 @@ use std::sync::Arc;
 use straum_state::{BuiltStore, CommitBatch, RecordCache, StateStore, StoreContext, TaskState};
 
 use crate::error::{Error, ErrorKind};
-use crate::log::{CommittedOffset, HeaderView, Offset, Producer, RecordBatch, TopicPartition};
+use crate::log::{CommittedOffset, HeaderView, Offset, Producer, RecordBatch, StartOffset, TopicPartition};
 use crate::processor::cache::FlushCache;
 use crate::processor::punctuation::Due;
 use crate::processor::source::{Head, PartitionQueue};
@@ -69,22 +69,27 @@ pub(crate) struct Task {
     failing: Failing,
     /// What the group has: an offset that has not moved is not committed again.
     committed: Vec<Option<Offset>>,
+    /// Where it began to read, as far as that is known. What a task writes before it has read anything is committed with
+    /// these: a transaction without offsets is fenced by nobody.
+    began: Vec<Option<Offset>>,
     prepared: Option<CommitBatch>,
     processed: u64,
 }
 
 impl Task {
-    /// Makes the task over a state that is restored. `committed` are the group's offsets of its partitions.
+    /// Makes the task over a state that is restored. `committed` are the group's offsets of its partitions, `starts` where they
+    /// will be read from.
     pub(crate) fn new(
         environment: &Rc<TaskEnvironment>,
         subtopology: &Subtopology,
         id: TaskId,
-        partitions: &[TopicPartition],
         state: TaskState,
         committed: &[Option<CommittedOffset>],
+        starts: &[(TopicPartition, StartOffset)],
     ) -> Result<Self, Error> {
         let config = &environment.config;
-        let context = Rc::new(TaskContext::new(id, config, &environment.clock, &environment.collector, partitions.to_vec()));
+        let partitions: Vec<TopicPartition> = starts.iter().map(|(partition, _)| partition.clone()).collect();
+        let context = Rc::new(TaskContext::new(id, config, &environment.clock, &environment.collector, partitions.clone()));
         let mut stores = Vec::new();
         let mut built: BTreeMap<Arc<str>, BuiltStore> = BTreeMap::new();
         for name in &subtopology.stores {
@@ -128,6 +133,7 @@ impl Task {
             state,
             failing: Failing::default(),
             committed,
+            began: starts.iter().map(|(_, start)| if let StartOffset::At(offset) = start { Some(*offset) } else { None }).collect(),
             prepared: None,
             processed: 0,
         })
@@ -370,9 +376,9 @@ impl Task {
     pub(crate) fn offsets(&self, wrote: bool) -> Vec<CommittedOffset> {
         let offset = |index: usize, moved_only: bool| {
             let queue = self.queues.get(index)?;
-            let committed = self.committed.get(index).copied().flatten();
-            let next = queue.next_offset().or(committed)?;
-            if moved_only && Some(next) == committed {
+            let stood = self.committed.get(index).copied().flatten().or(self.began.get(index).copied().flatten());
+            let next = queue.next_offset().or(stood)?;
+            if moved_only && Some(next) == stood {
                 return None;
             }
             let metadata = offset_metadata::encode(queue.partition_time());

@@ -84,7 +84,7 @@ impl StreamThread {
             };
             starts.push((partition.clone(), start));
         }
-        Ok((Task::new(&self.environment, &subtopology, id, partitions, state, &committed)?, starts))
+        Ok((Task::new(&self.environment, &subtopology, id, state, &committed, &starts)?, starts))
     }
 
     fn subtopology(&self, id: TaskId) -> Result<Subtopology, Error> {
@@ -108,14 +108,19 @@ impl StreamThread {
     /// a repartition topic is always wanted.
     fn without_offset(&self, partition: &TopicPartition) -> Result<StartOffset, Error> {
         match self.environment.config.auto_offset_reset {
-            _ if self.plan.is_repartition(&partition.topic) => Ok(StartOffset::Beginning),
-            OffsetReset::Earliest => Ok(StartOffset::Beginning),
+            _ if self.plan.is_repartition(&partition.topic) => self.beginning(partition),
+            OffsetReset::Earliest => self.beginning(partition),
             OffsetReset::Latest => Ok(StartOffset::End),
             OffsetReset::None => {
                 let message = format!("no offset to read {partition} from and auto.offset.reset is none, expected the group to have committed one");
                 Err(LogError::new(LogErrorKind::OffsetOutOfRange, message).at(partition).into())
             }
         }
+    }
+
+    /// By its number, so that there is an offset to commit before anything is read.
+    fn beginning(&self, partition: &TopicPartition) -> Result<StartOffset, Error> {
+        Ok(StartOffset::At(self.log.offsets(partition)?.0))
     }
 
     /// The offset a partition is to be read from has been deleted: retention was faster than the application.
