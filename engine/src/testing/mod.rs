@@ -1,7 +1,10 @@
 //! Tests without a broker: the production tasks on a log in memory, driven by hand.
 
+mod builder;
 mod driver;
+mod states;
 mod topics;
 
-pub use driver::{DriverBuilder, TopologyTestDriver};
+pub use builder::DriverBuilder;
+pub use driver::TopologyTestDriver;
 pub use topics::{TestInput, TestOutput, TestRecord};
