@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use straum::Topology;
 use straum::dsl::{Consumed, Grouped, Materialized, Produced, StreamsBuilder};
-use straum::log::kafka::{KafkaLog, KafkaOptions};
+use straum::log::kafka::{GroupProtocol, KafkaLog, KafkaOptions};
 use straum::log::{HeaderView, Isolation, Log, OutputBatch, StartOffset, TopicSpec};
 use straum::runtime::{ProcessingGuarantee, State, Streams, StreamsConfig, StreamsOptions};
 use straum::serde::{I64, Utf8};
@@ -148,6 +148,18 @@ impl Application {
     }
 }
 
+/// Counts and their outputs on a log, in one process.
+fn run_alone(log: Arc<KafkaLog>, folder: &Path) -> Streams {
+    let builder = StreamsBuilder::new();
+    let input = builder.stream("alone-in", Consumed::with(Utf8, Utf8));
+    input.group_by_key("by-key", Grouped::with(Utf8, Utf8)).count(Materialized::named("counts")).to_stream().to("alone-out", Produced::with(Utf8, I64));
+    let mut config = StreamsConfig::new("alone");
+    config.state_dir = folder.to_owned();
+    let mut streams = Streams::new(&builder.build().unwrap(), config, log, StreamsOptions::default());
+    streams.start().unwrap();
+    streams
+}
+
 struct Instance {
     streams: Streams,
     states: Arc<Mutex<Vec<State>>>,
@@ -264,6 +276,30 @@ fn a_source_topic_that_is_missing_is_named_and_waited_for() {
     wait_for_tasks("it has all tasks", &[(&instance, TASKS)]);
     application.every_record_counts_once();
     assert_eq!(instance.streams.notices(), [""; 0]);
+}
+
+#[test]
+fn a_broker_without_streams_groups_is_named_and_one_process_runs_on_it() {
+    let broker = Broker::start_with("no-streams", &["group.coordinator.rebalance.protocols=classic,consumer"]);
+    let options = || KafkaOptions::new(broker.bootstrap(), "alone");
+    let folder = tempfile::tempdir().unwrap();
+    let log = Arc::new(KafkaLog::connect(options()).unwrap());
+    for name in ["alone-in", "alone-out"] {
+        log.create_topic(&TopicSpec { name: name.to_owned(), partitions: 1, config: BTreeMap::new() }).unwrap();
+    }
+    let mut refused = run_alone(Arc::clone(&log), folder.path());
+    wait("the application has ended", || refused.state() == State::Error);
+    let errors = refused.errors().join("; ");
+    assert!(errors.contains("fixed assignment") && errors.contains("group.coordinator.rebalance.protocols"), "{errors}");
+    assert!(refused.close().is_err());
+
+    let fixed = Arc::new(KafkaLog::connect(options().group_protocol(GroupProtocol::Fixed)).unwrap());
+    let alone = run_alone(fixed, folder.path());
+    let mut batch = OutputBatch::new();
+    let topic = batch.topic(&"alone-in".into());
+    batch.push(topic, 0, 1_000, Some(b"a"), Some(b"x"), HeaderView::new(&[]));
+    producer(&*log, None).send(&batch).unwrap();
+    wait("it has counted", || alone.store::<String, i64>("counts").is_ok_and(|counts| counts.get(&"a".to_owned()).unwrap() == Some(1)));
 }
 
 #[test]

@@ -94,6 +94,10 @@ impl StreamThread {
 }
 
 fn failed(error: GroupError) -> Error {
-    let kind = if error.kind() == GroupErrorKind::Unauthorized { ErrorKind::Config } else { ErrorKind::InvalidState };
-    Error::new(kind, "the application's group refuses this instance").with_source(error)
+    let (kind, message) = match error.kind() {
+        GroupErrorKind::Unsupported => (ErrorKind::Config, "the broker hands out no tasks; with a fixed assignment one process runs the application"),
+        GroupErrorKind::Unauthorized => (ErrorKind::Config, "the application's group may not be joined"),
+        _ => (ErrorKind::InvalidState, "the application's group refuses this instance"),
+    };
+    Error::new(kind, message).with_source(error)
 }
