@@ -69,8 +69,11 @@ impl Driver {
         let work = task(Arc::clone(&self.coordinator));
         let answers = answers.clone();
         tokio::spawn(async move {
-            // A member that has ended waits for no answer.
-            _ = answers.send(work.await);
+            tokio::select! {
+                // Only a member that has ended meanwhile does not hear it.
+                event = work => { _ = answers.send(event); }
+                () = answers.closed() => {}
+            }
         });
     }
 }
