@@ -101,7 +101,7 @@ async fn heartbeat(coordinator: Arc<Coordinator>, number: RequestNumber, request
 }
 
 async fn describe(coordinator: Arc<Coordinator>, number: RequestNumber, member_id: String) -> Event {
-    match super::calls::describe(&coordinator).await {
+    match super::calls::describe_once(&coordinator).await {
         Ok(group) => described(&group, number, &member_id),
         Err(error) => Event::Lost(number, error.to_string()),
     }
