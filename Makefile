@@ -20,8 +20,9 @@ test: ## All tests, those on a real Kafka broker included
 	@scripts/setup live
 	$(CARGO) test $(FLAGS) $(CHECKED)
 
-lint: ## Clippy and documentation, without warnings
+lint: ## Formatting, Clippy and documentation, without warnings
 	@scripts/setup
+	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(FLAGS) --all-targets $(CHECKED) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(FLAGS) --no-deps
 

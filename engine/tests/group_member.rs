@@ -309,6 +309,19 @@ fn what_a_lost_answer_said_is_asked_for() {
 }
 
 #[test]
+fn a_question_that_is_not_answered_is_asked_again_after_the_next_heartbeat() {
+    let mut scene = Scene::owning("0_0");
+    scene.until_deadline();
+    scene.lose().until_deadline();
+    scene.answer(unchanged(3));
+    let Some(Action::Describe(number)) = scene.done.last().cloned() else { panic!("{:?}", scene.done) };
+    scene.hear(Event::Lost(number, "time-out".to_owned())).until_deadline();
+    assert_eq!(scene.heartbeat(), "3:-", "the owned tasks are known since the last heartbeat");
+    scene.answer(unchanged(3)).described(3, "0_0");
+    assert_eq!(scene.done, [], "they agree");
+}
+
+#[test]
 fn an_epoch_is_never_taken_from_a_description() {
     let mut scene = Scene::new(MemberSettings { verify_interval: Duration::from_millis(400), ..settings() });
     scene.answer(assigned(3, "0_0")).owns("0_0").answer(unchanged(3));

@@ -1,4 +1,5 @@
 //! Stream threads as far as a group needs them, and a runtime for their members.
+#![allow(dead_code, reason = "each test binary uses its part")]
 
 pub(crate) mod raw;
 

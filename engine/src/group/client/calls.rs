@@ -13,7 +13,7 @@ use super::{MemberHandle, Pending};
 use crate::group::connection::{ClientSettings, Coordinator};
 use crate::group::member::{Member, MemberSettings, Now};
 use crate::group::wire::{
-    DeleteGroupsRequest, DescribeRequest, DescribedGroup, FetchGroup, FetchTopic, OffsetCommitPartition, OffsetCommitRequest, OffsetCommitTopic,
+    DeleteGroupsRequest, DescribeRequest, DescribeResponse, DescribedGroup, FetchGroup, FetchTopic, OffsetCommitPartition, OffsetCommitRequest, OffsetCommitTopic,
     OffsetFetchRequest, Request,
 };
 use crate::group::{ErrorAction, ErrorCode, GroupError, GroupErrorKind};
@@ -115,13 +115,28 @@ impl GroupClient {
     }
 }
 
-pub(super) async fn describe(coordinator: &Coordinator) -> Result<DescribedGroup, GroupError> {
-    let request = DescribeRequest { group_ids: vec![coordinator.group_id().to_owned()], include_authorized_operations: false };
-    let response = persist(coordinator, "describing the group", &request, |response| {
-        response.groups.first().map_or((0, None), |group| (group.error_code, group.error_message.clone()))
-    });
-    let group = response.await?.groups.into_iter().next();
+const DESCRIBING: &str = "describing the group";
+
+fn describe_request(coordinator: &Coordinator) -> DescribeRequest {
+    DescribeRequest { group_ids: vec![coordinator.group_id().to_owned()], include_authorized_operations: false }
+}
+
+fn describe_error(response: &DescribeResponse) -> (i16, Option<String>) {
+    response.groups.first().map_or((0, None), |group| (group.error_code, group.error_message.clone()))
+}
+
+fn described(response: DescribeResponse) -> Result<DescribedGroup, GroupError> {
+    let group = response.groups.into_iter().next();
     group.ok_or_else(|| GroupError::new(GroupErrorKind::Retriable, "the broker's answer describes no group"))
+}
+
+async fn describe(coordinator: &Coordinator) -> Result<DescribedGroup, GroupError> {
+    described(persist(coordinator, DESCRIBING, &describe_request(coordinator), describe_error).await?)
+}
+
+/// For a member, whose heartbeats wait for it: one try.
+pub(super) async fn describe_once(coordinator: &Coordinator) -> Result<DescribedGroup, GroupError> {
+    described(once(coordinator, DESCRIBING, &describe_request(coordinator), describe_error).await?)
 }
 
 fn commit_request(membership: &GroupMembership, offsets: &[CommittedOffset]) -> OffsetCommitRequest {

@@ -69,8 +69,11 @@ impl Driver {
         let work = task(Arc::clone(&self.coordinator));
         let answers = answers.clone();
         tokio::spawn(async move {
-            // A member that has ended waits for no answer.
-            _ = answers.send(work.await);
+            tokio::select! {
+                // Only a member that has ended meanwhile does not hear it.
+                event = work => { _ = answers.send(event); }
+                () = answers.closed() => {}
+            }
         });
     }
 }
@@ -98,7 +101,7 @@ async fn heartbeat(coordinator: Arc<Coordinator>, number: RequestNumber, request
 }
 
 async fn describe(coordinator: Arc<Coordinator>, number: RequestNumber, member_id: String) -> Event {
-    match super::calls::describe(&coordinator).await {
+    match super::calls::describe_once(&coordinator).await {
         Ok(group) => described(&group, number, &member_id),
         Err(error) => Event::Lost(number, error.to_string()),
     }

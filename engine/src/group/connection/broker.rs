@@ -20,8 +20,9 @@ async fn set_up(settings: &ClientSettings, address: &str) -> Result<Channel, Gro
     let mut channel = Channel::over(stream, address, &settings.client_id);
     let request = ApiVersionsRequest { client_software_name: "straum".to_owned(), client_software_version: env!("CARGO_PKG_VERSION").to_owned() };
     let versions = channel.call_version(&request, ApiVersionsRequest::API.highest, settings.connection_setup_timeout).await.map_err(|error| {
-        let hint = "; is security.protocol the listener's?";
-        GroupError::new(error.kind(), format!("{error}{hint}"))
+        // A broker that was spoken to in the wrong way, or misses a certificate, just hangs up.
+        let certificate = if settings.tls.certificate_location.is_none() { ", and does it want an ssl.certificate.location?" } else { "?" };
+        GroupError::new(error.kind(), format!("{error}; is security.protocol that of the listener{certificate}"))
     })?;
     channel.versions = versions;
     if settings.security_protocol.authenticates() {

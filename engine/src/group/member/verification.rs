@@ -60,7 +60,9 @@ impl Member {
     }
 
     pub(super) fn not_described(&mut self, number: RequestNumber, now: Now) {
-        self.is_answer(number, now);
+        if self.is_answer(number, now) {
+            self.verification.doubt();
+        }
     }
 
     fn is_answer(&mut self, number: RequestNumber, now: Now) -> bool {
