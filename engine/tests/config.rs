@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use straum::Topology;
 use straum::dsl::{Consumed, Grouped, Joined, Materialized, Produced, Repartitioned, StreamsBuilder};
 use straum::log::embedded::{EmbeddedLog, EmbeddedOptions};
 use straum::log::{CommittedOffset, GroupMembership, HeaderView, Log, OutputBatch, ProducerOptions, TopicPartition, TopicSpec};
@@ -12,7 +13,6 @@ use straum::processor::Headers;
 use straum::runtime::{Clock, Decision, ExceptionHandlers, ManualClock, State, Streams, StreamsConfig, StreamsOptions, SystemClock};
 use straum::serde::{I64, RawBytes, SerdeExt, Utf8};
 use straum::testing::{DriverBuilder, TestRecord, TopologyTestDriver};
-use straum::Topology;
 
 fn parse(settings: &[(&str, &str)]) -> Result<StreamsConfig, straum::Error> {
     StreamsConfig::from_settings([("application.id", "app")].iter().chain(settings).copied())
@@ -36,7 +36,8 @@ fn driver(settings: &[(&str, &str)], topology: &Topology) -> DriverBuilder {
         *config = parsed;
         // Unless it is what is tried, nothing commits by itself.
         config.commit_interval = if config.commit_interval == Duration::from_millis(100) { commit_interval } else { config.commit_interval };
-        config.transaction_timeout = if config.transaction_timeout == Duration::from_secs(10) { transaction_timeout } else { config.transaction_timeout };
+        config.transaction_timeout =
+            if config.transaction_timeout == Duration::from_secs(10) { transaction_timeout } else { config.transaction_timeout };
     })
 }
 
@@ -112,7 +113,10 @@ fn processing_guarantee_decides_whether_outputs_wait_for_the_commit() {
 fn joining() -> Topology {
     let builder = StreamsBuilder::new();
     let table = builder.table("table", Consumed::with(Utf8, I64), Materialized::named("table"));
-    builder.stream("in", Consumed::with(Utf8, I64)).join(table, |left, right| left + right, Joined::named("join")).to("out", Produced::with(Utf8, I64));
+    builder
+        .stream("in", Consumed::with(Utf8, I64))
+        .join(table, |left, right| left + right, Joined::named("join"))
+        .to("out", Produced::with(Utf8, I64));
     builder.build().unwrap()
 }
 
@@ -172,7 +176,12 @@ fn application(settings: &[(&str, &str)], records: usize, clock: Arc<dyn Clock>)
     application_of(&counting(), settings, records, clock)
 }
 
-fn application_of(topology: &Topology, settings: &[(&str, &str)], records: usize, clock: Arc<dyn Clock>) -> (Streams, Arc<EmbeddedLog>, tempfile::TempDir) {
+fn application_of(
+    topology: &Topology,
+    settings: &[(&str, &str)],
+    records: usize,
+    clock: Arc<dyn Clock>,
+) -> (Streams, Arc<EmbeddedLog>, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let log = Arc::new(EmbeddedLog::in_memory(EmbeddedOptions::new()).unwrap());
     for name in ["in", "table", "out"] {

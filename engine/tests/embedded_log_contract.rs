@@ -134,7 +134,11 @@ fn offsets_are_committed_with_the_records_or_not_at_all() {
         let pending = log.committed("g", &[at("in", 0)]).unwrap_err();
         assert_eq!((pending.kind(), pending.partition()), (LogErrorKind::Retriable, Some(&at("in", 0))));
         assert_eq!(log.committed("g", &[at("in", 1)]).unwrap(), [None], "another partition is not pending");
-        if commit { transactional.commit().unwrap() } else { transactional.abort().unwrap() }
+        if commit {
+            transactional.commit().unwrap();
+        } else {
+            transactional.abort().unwrap();
+        }
         assert_eq!(committed(&log, "g", &at("in", 0)), expected);
     }
 }
@@ -356,10 +360,15 @@ fn people_see_topics_groups_and_the_last_records() {
     }
     log.commit_offsets(&group("g"), &[offset(&at("in", 0), 3)]).unwrap();
     let described = log.describe().unwrap();
-    let seen: Vec<_> = described.iter().flat_map(|topic| topic.partitions.iter().map(|p| (&topic.name[..], p.partition, p.records, p.start, p.high_watermark))).collect();
+    let seen: Vec<_> = described
+        .iter()
+        .flat_map(|topic| topic.partitions.iter().map(|p| (&topic.name[..], p.partition, p.records, p.start, p.high_watermark)))
+        .collect();
     assert_eq!(seen, [("in", 0, 4, 0, 9), ("in", 1, 0, 0, 0), ("out", 0, 0, 0, 0), ("out", 1, 0, 0, 0)]);
     assert_eq!(log.groups()["g"], [offset(&at("in", 0), 3)]);
-    let tail = |count| -> Vec<i64> { log.tail(&at("in", 0), count).unwrap().iter().flat_map(|batch| batch.iter().map(|record| record.offset).collect::<Vec<_>>()).collect() };
+    let tail = |count| -> Vec<i64> {
+        log.tail(&at("in", 0), count).unwrap().iter().flat_map(|batch| batch.iter().map(|record| record.offset).collect::<Vec<_>>()).collect()
+    };
     assert_eq!((tail(1), tail(3), tail(100)), (vec![7], vec![1, 6, 7], vec![0, 1, 6, 7]));
 }
 

@@ -3,9 +3,9 @@
 
 mod embedded_log;
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::io::{BufRead, BufReader};
 
 use embedded_log::*;
 use straum::log::embedded::{EmbeddedLog, EmbeddedOptions, SyncPolicy, Unsynced};
@@ -96,7 +96,18 @@ fn kill_9_loses_what_is_unsynced_and_nothing_that_was_committed() {
         let told = kill_after(folder.path(), 20 * kill, i64::MAX);
         let log = open(folder.path());
         let reached = committed(&log, "g", &at("t", 0)).unwrap();
-        let last = |partition| read(&log, &at("t", partition)).iter().rev().find(|record| !record.contains("lost")).unwrap().split_once('=').unwrap().1.parse::<i64>().unwrap();
+        let last = |partition| {
+            read(&log, &at("t", partition))
+                .iter()
+                .rev()
+                .find(|record| !record.contains("lost"))
+                .unwrap()
+                .split_once('=')
+                .unwrap()
+                .1
+                .parse::<i64>()
+                .unwrap()
+        };
         assert!(reached >= told, "kill {kill}: offset {reached}, told {told}");
         assert_eq!((last(0), last(1)), (reached, reached), "kill {kill}");
     }
@@ -148,7 +159,11 @@ fn the_journal_does_not_grow_with_the_commits() {
         transactional.send_offsets(&group("g"), &[offset(&at("t", 0), round)]).unwrap();
         transactional.commit().unwrap();
     }
-    let journals: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(Result::unwrap).filter(|entry| entry.file_name().to_string_lossy().starts_with("journal")).collect();
+    let journals: Vec<_> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(Result::unwrap)
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with("journal"))
+        .collect();
     assert_eq!(journals.len(), 1);
     assert!(journals[0].metadata().unwrap().len() < 5000);
     drop((transactional, log));

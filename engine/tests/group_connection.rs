@@ -221,8 +221,12 @@ fn settings_go_by_kafkas_names() {
     };
     let servers = ("bootstrap.servers", "a:1,b:2");
     let plain = read(&[servers, ("request.timeout.ms", "1234"), ("fetch.queue.backoff.ms", "5")]).unwrap();
-    assert_eq!((plain.security_protocol, plain.request_timeout, plain.sasl.is_none()), (SecurityProtocol::Plaintext, Duration::from_millis(1234), true));
-    let sasl = [servers, ("security.protocol", "sasl_ssl"), ("sasl.mechanisms", "SCRAM-SHA-256"), ("sasl.username", "u"), ("sasl.password", "hidden")];
+    assert_eq!(
+        (plain.security_protocol, plain.request_timeout, plain.sasl.is_none()),
+        (SecurityProtocol::Plaintext, Duration::from_millis(1234), true)
+    );
+    let sasl =
+        [servers, ("security.protocol", "sasl_ssl"), ("sasl.mechanisms", "SCRAM-SHA-256"), ("sasl.username", "u"), ("sasl.password", "hidden")];
     let secure = read(&sasl).unwrap();
     assert!(matches!(secure.sasl, Some(SaslSettings::ScramSha256 { .. })));
     assert!(!format!("{secure:?}").contains("hidden"));

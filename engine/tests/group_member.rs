@@ -21,17 +21,23 @@ struct Scene {
 }
 
 fn topology() -> HeartbeatTopology {
-    let subtopology = HeartbeatSubtopology { subtopology_id: "0".to_owned(), source_topics: vec!["in".to_owned()], ..HeartbeatSubtopology::default() };
+    let subtopology =
+        HeartbeatSubtopology { subtopology_id: "0".to_owned(), source_topics: vec!["in".to_owned()], ..HeartbeatSubtopology::default() };
     HeartbeatTopology { epoch: 0, subtopologies: vec![subtopology] }
 }
 
 fn settings() -> MemberSettings {
-    MemberSettings { max_poll_interval: Duration::from_secs(300), verify_interval: Duration::from_secs(3000), ..MemberSettings::new("app", "p1", "m1", topology()) }
+    MemberSettings {
+        max_poll_interval: Duration::from_secs(300),
+        verify_interval: Duration::from_secs(3000),
+        ..MemberSettings::new("app", "p1", "m1", topology())
+    }
 }
 
 impl Scene {
     fn new(settings: MemberSettings) -> Self {
-        let mut scene = Self { member: Member::new(settings, Now { at: Duration::ZERO, jitter: 0.5 }), at: 0, done: Vec::new(), assignment: AssignmentNumber(0) };
+        let mut scene =
+            Self { member: Member::new(settings, Now { at: Duration::ZERO, jitter: 0.5 }), at: 0, done: Vec::new(), assignment: AssignmentNumber(0) };
         scene.hear(Event::Tick);
         scene
     }
@@ -112,7 +118,9 @@ impl Scene {
     fn told(&self) -> Vec<ThreadMessage> {
         let told = self.done.iter().filter_map(|action| if let Action::Tell(message) = action { Some(message.clone()) } else { None });
         told.map(|message| match message {
-            ThreadMessage::Assigned { membership, tasks, ready, .. } => ThreadMessage::Assigned { assignment: AssignmentNumber(0), membership, tasks, ready },
+            ThreadMessage::Assigned { membership, tasks, ready, .. } => {
+                ThreadMessage::Assigned { assignment: AssignmentNumber(0), membership, tasks, ready }
+            }
             other => other,
         })
         .collect()
@@ -148,7 +156,13 @@ fn on_wire(tasks: &str) -> Option<Vec<TaskIds>> {
 
 fn unchanged(epoch: i32) -> HeartbeatResponse {
     let heartbeat_interval_ms = i32::try_from(INTERVAL).unwrap();
-    HeartbeatResponse { member_id: "m1".to_owned(), member_epoch: epoch, heartbeat_interval_ms, status: Some(Vec::new()), ..HeartbeatResponse::default() }
+    HeartbeatResponse {
+        member_id: "m1".to_owned(),
+        member_epoch: epoch,
+        heartbeat_interval_ms,
+        status: Some(Vec::new()),
+        ..HeartbeatResponse::default()
+    }
 }
 
 fn assigned(epoch: i32, tasks: &str) -> HeartbeatResponse {
@@ -178,7 +192,10 @@ fn a_join_says_everything_and_a_heartbeat_only_who_it_is() {
     assert_eq!(scene.told(), [told_assigned(1, 3, "", true)]);
     assert_eq!(scene.until_deadline(), INTERVAL);
     let (_, beat) = scene.sent().unwrap();
-    assert_eq!((beat.rebalance_timeout_ms, beat.process_id.as_deref(), beat.topology.is_some(), beat.client_tags.is_some()), (-1, None, false, false));
+    assert_eq!(
+        (beat.rebalance_timeout_ms, beat.process_id.as_deref(), beat.topology.is_some(), beat.client_tags.is_some()),
+        (-1, None, false, false)
+    );
     assert_eq!(scene.heartbeat(), "3:-", "nothing owned was told at the join");
 }
 
@@ -272,7 +289,8 @@ fn a_null_status_is_ready_and_an_unknown_one_is_information() {
 #[test]
 fn after_any_failure_the_owned_tasks_are_told_again() {
     let broken = || HeartbeatResponse { active_tasks: on_wire("0_0"), ..unchanged(3) };
-    let unknown_task = || HeartbeatResponse { active_tasks: Some(vec![TaskIds { subtopology_id: "x".to_owned(), partitions: vec![0] }]), ..assigned(3, "") };
+    let unknown_task =
+        || HeartbeatResponse { active_tasks: Some(vec![TaskIds { subtopology_id: "x".to_owned(), partitions: vec![0] }]), ..assigned(3, "") };
     type Failure<'a> = &'a dyn Fn(&mut Scene);
     let failures: [(&str, Failure<'_>); 7] = [
         ("lost", &|scene| _ = scene.lose()),
@@ -520,7 +538,10 @@ fn standby_and_warm_up_tasks_are_tasks_too() {
     let tasks = Tasks { active: active("0_0").active, standby: active("0_1").active, warmup: active("0_2").active };
     let mut scene = Scene::new(settings());
     scene.answer(HeartbeatResponse { standby_tasks: on_wire("0_1"), warmup_tasks: on_wire("0_2"), ..assigned(3, "0_0") });
-    assert_eq!(scene.told(), [ThreadMessage::Assigned { assignment: AssignmentNumber(0), membership: membership(1, 3), tasks: tasks.clone(), ready: true }]);
+    assert_eq!(
+        scene.told(),
+        [ThreadMessage::Assigned { assignment: AssignmentNumber(0), membership: membership(1, 3), tasks: tasks.clone(), ready: true }]
+    );
     scene.owns_all(tasks);
     let (_, beat) = scene.sent().unwrap();
     assert_eq!([&beat.active_tasks, &beat.standby_tasks, &beat.warmup_tasks], [&on_wire("0_0"), &on_wire("0_1"), &on_wire("0_2")]);
@@ -551,7 +572,8 @@ fn a_request_to_stop_the_application_is_said_until_it_arrives() {
 #[test]
 fn a_jvm_session_drives_the_member_to_the_tasks_the_jvm_had() {
     let session = include_str!("fixtures/kip1071/kip1071-jvm-session.txt");
-    let responses: Vec<HeartbeatResponse> = session.lines().filter_map(|line| line.strip_prefix("< ")).map(|json| serde_json::from_str(json).unwrap()).collect();
+    let responses: Vec<HeartbeatResponse> =
+        session.lines().filter_map(|line| line.strip_prefix("< ")).map(|json| serde_json::from_str(json).unwrap()).collect();
     for (member, expected) in [("pZFuxpipTBCagAwvG0rsQA", "0_1 1_0 1_2"), ("OmvyCJtPQTuxsMBEdSSeNQ", "0_0 0_2 1_1")] {
         let mut scene = Scene::new(settings());
         let mut owned = Tasks::default();
@@ -560,7 +582,11 @@ fn a_jvm_session_drives_the_member_to_the_tasks_the_jvm_had() {
                 scene.until_deadline();
             }
             scene.answer(response.clone());
-            let assigned = scene.told().into_iter().rev().find_map(|message| if let ThreadMessage::Assigned { tasks, .. } = message { Some(tasks) } else { None });
+            let assigned = scene
+                .told()
+                .into_iter()
+                .rev()
+                .find_map(|message| if let ThreadMessage::Assigned { tasks, .. } = message { Some(tasks) } else { None });
             if let Some(tasks) = assigned {
                 owned = tasks;
                 scene.owns_all(owned.clone());

@@ -123,7 +123,10 @@ fn headers_are_those_of_the_protocol() {
 fn versions_are_agreed_on_with_any_broker() {
     let new = octets("0000 03 0058 0000 0001 00 0009 0001 000a 00 00000000 00");
     let new: ApiVersionsResponse = read(&new, 3).unwrap();
-    assert_eq!([new.common(&HeartbeatRequest::API), new.common(&OffsetFetchRequest::API), new.common(&DescribeRequest::API)], [Some(1), Some(9), None]);
+    assert_eq!(
+        [new.common(&HeartbeatRequest::API), new.common(&OffsetFetchRequest::API), new.common(&DescribeRequest::API)],
+        [Some(1), Some(9), None]
+    );
     // Too old for version 3, it answers in version 0's form.
     let old: ApiVersionsResponse = read(&octets("0023 00000002 0012 0000 0002 0009 0000 0007"), 3).unwrap();
     assert_eq!((old.error_code, old.common(&OffsetFetchRequest::API), old.common(&HeartbeatRequest::API)), (35, None, None));
@@ -192,8 +195,16 @@ fn read_as_everything(bytes: &[u8]) {
         )*};
     }
     each!(
-        ApiVersionsRequest, DeleteGroupsRequest, DescribeRequest, FindCoordinatorRequest, HeartbeatRequest, MetadataRequest, OffsetCommitRequest,
-        OffsetFetchRequest, SaslAuthenticateRequest, SaslHandshakeRequest
+        ApiVersionsRequest,
+        DeleteGroupsRequest,
+        DescribeRequest,
+        FindCoordinatorRequest,
+        HeartbeatRequest,
+        MetadataRequest,
+        OffsetCommitRequest,
+        OffsetFetchRequest,
+        SaslAuthenticateRequest,
+        SaslHandshakeRequest
     );
     let _ = RequestHeader::read::<HeartbeatRequest>(&mut Reader::new(bytes));
 }

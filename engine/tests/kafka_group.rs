@@ -101,7 +101,9 @@ fn a_missing_source_topic_is_named_and_the_tasks_come_when_it_is_made() {
     let tags = vec![KeyValue { key: "zone".to_owned(), value: "a".to_owned() }];
     let member = MemberSettings { user_endpoint: Some(endpoint.clone()), client_tags: tags.clone(), ..settings("p1", "m1", "late-orders") };
     let mut threads = [Thread::join(&client, member)];
-    until("it says so", &mut threads, |threads| threads[0].notices.iter().any(|notice| notice.kind() == NoticeKind::MissingSourceTopics && notice.detail().contains("late-orders")));
+    until("it says so", &mut threads, |threads| {
+        threads[0].notices.iter().any(|notice| notice.kind() == NoticeKind::MissingSourceTopics && notice.detail().contains("late-orders"))
+    });
     until("the group says so", &mut threads, |threads| threads[0].ready == Some(false));
     assert!(threads[0].tasks.is_empty());
     println!("{}", threads[0].notices[0]);
@@ -121,7 +123,9 @@ fn offsets_are_committed_by_members_at_their_epoch() {
     until("it has all", &mut threads, |threads| threads[0].tasks == all_tasks());
     let epoch = threads[0].handle.membership().unwrap().epoch;
     let as_member = |id: &str, epoch| GroupMembership { group: "offsets".to_owned(), member: Some((id.to_owned(), epoch)) };
-    let commit = |membership: &GroupMembership| client.commit_offsets(membership, &[offset("orders", 1, 42)]).wait(PATIENCE).unwrap().map_err(|error| error.kind());
+    let commit = |membership: &GroupMembership| {
+        client.commit_offsets(membership, &[offset("orders", 1, 42)]).wait(PATIENCE).unwrap().map_err(|error| error.kind())
+    };
     assert_eq!(commit(&as_member("m1", epoch)), Ok(()));
     assert_eq!(commit(&as_member("m1", epoch + 1)), Err(GroupErrorKind::StaleEpoch));
     assert_eq!(commit(&as_member("m9", epoch)), Err(GroupErrorKind::Fenced));
@@ -182,7 +186,13 @@ fn a_coordinator_does_not_repeat_what_a_lost_answer_said() {
         warmup_tasks: Some(Vec::new()),
         ..HeartbeatRequest::default()
     };
-    let join = HeartbeatRequest { rebalance_timeout_ms: 60_000, topology: Some(topology("orders")), process_id: Some("p1".to_owned()), client_tags: Some(Vec::new()), ..beat(0) };
+    let join = HeartbeatRequest {
+        rebalance_timeout_ms: 60_000,
+        topology: Some(topology("orders")),
+        process_id: Some("p1".to_owned()),
+        client_tags: Some(Vec::new()),
+        ..beat(0)
+    };
     let mut answer = raw.ask(&join, 0);
     for _ in 0..100 {
         if answer.active_tasks.as_ref().is_some_and(|tasks| !tasks.is_empty()) {
@@ -218,7 +228,9 @@ fn members_outlive_a_restart_of_their_broker() {
     let mut threads = [Thread::join(&client, settings("p1", "m1", "orders")), Thread::join(&client, settings("p1", "m2", "orders"))];
     until("both have two tasks", &mut threads, |threads| threads.iter().all(|thread| thread.tasks.active.len() == 2));
     broker.kill();
-    until("they notice", &mut threads, |threads| threads.iter().all(|thread| thread.notices.iter().any(|notice| notice.kind() == NoticeKind::Trouble)));
+    until("they notice", &mut threads, |threads| {
+        threads.iter().all(|thread| thread.notices.iter().any(|notice| notice.kind() == NoticeKind::Trouble))
+    });
     println!("{}", threads[0].notices[0]);
     broker.start_again();
     until("all is well again", &mut threads, |threads| threads.iter().all(|thread| thread.notices.is_empty() && thread.tasks.active.len() == 2));

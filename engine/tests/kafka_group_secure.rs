@@ -41,7 +41,8 @@ static SECURE: LazyLock<Secure> = LazyLock::new(|| {
     Authority::new(&folder, "stranger");
     let (mutual_tls, sasl) = (free_port(), free_port());
     let file = |name: &str| folder.join(name).to_str().unwrap().to_owned();
-    let listeners = format!("PLAINTEXT://127.0.0.1:{{port}},CONTROLLER://127.0.0.1:{{controller}},MTLS://127.0.0.1:{mutual_tls},SECURE://127.0.0.1:{sasl}");
+    let listeners =
+        format!("PLAINTEXT://127.0.0.1:{{port}},CONTROLLER://127.0.0.1:{{controller}},MTLS://127.0.0.1:{mutual_tls},SECURE://127.0.0.1:{sasl}");
     let login = "org.apache.kafka.common.security";
     let settings = [
         format!("listeners={listeners}"),
@@ -56,7 +57,9 @@ static SECURE: LazyLock<Secure> = LazyLock::new(|| {
         format!("listener.name.secure.plain.sasl.jaas.config={login}.plain.PlainLoginModule required user_alice=\"wonder\" user_bob=\"build\";"),
         format!("listener.name.secure.scram-sha-256.sasl.jaas.config={login}.scram.ScramLoginModule required;"),
         format!("listener.name.secure.scram-sha-512.sasl.jaas.config={login}.scram.ScramLoginModule required;"),
-        format!("listener.name.secure.oauthbearer.sasl.jaas.config={login}.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub=\"broker\";"),
+        format!(
+            "listener.name.secure.oauthbearer.sasl.jaas.config={login}.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub=\"broker\";"
+        ),
         "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer".to_owned(),
         "super.users=User:ANONYMOUS;User:alice;User:CN=client".to_owned(),
     ];
@@ -164,7 +167,9 @@ fn a_right_that_is_granted_later_is_noticed() {
         SECURE.broker.tool(ACL_TOOL, &arguments);
     };
     grant("--group", "granted", "Read");
-    until("the topic is refused", &mut threads, |threads| threads[0].notices.iter().any(|notice| notice.detail().contains("TOPIC_AUTHORIZATION_FAILED")));
+    until("the topic is refused", &mut threads, |threads| {
+        threads[0].notices.iter().any(|notice| notice.detail().contains("TOPIC_AUTHORIZATION_FAILED"))
+    });
     println!("{}", threads[0].notices[0]);
     grant("--topic", "orders", "Describe");
     until("the tasks come", &mut threads, |threads| threads[0].tasks == tasks("0_0 0_1") && threads[0].notices.is_empty());

@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
 
 use straum::log::kafka::{KafkaLog, KafkaOptions};
@@ -25,6 +25,7 @@ every_case!(kafka);
 #[test]
 fn the_contract_notices_a_log_that_shows_aborted_records() {
     let careless = Careless(kafka());
-    let outcome = catch_unwind(AssertUnwindSafe(|| support::log_contract::aborted_records_never_reach_a_committed_reader(&careless, "contract-careless")));
+    let outcome =
+        catch_unwind(AssertUnwindSafe(|| support::log_contract::aborted_records_never_reach_a_committed_reader(&careless, "contract-careless")));
     assert!(outcome.is_err(), "the contract took a log that shows aborted records");
 }

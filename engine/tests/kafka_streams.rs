@@ -152,7 +152,11 @@ impl Application {
 fn run_alone(log: Arc<KafkaLog>, folder: &Path) -> Streams {
     let builder = StreamsBuilder::new();
     let input = builder.stream("alone-in", Consumed::with(Utf8, Utf8));
-    input.group_by_key("by-key", Grouped::with(Utf8, Utf8)).count(Materialized::named("counts")).to_stream().to("alone-out", Produced::with(Utf8, I64));
+    input
+        .group_by_key("by-key", Grouped::with(Utf8, Utf8))
+        .count(Materialized::named("counts"))
+        .to_stream()
+        .to("alone-out", Produced::with(Utf8, I64));
     let mut config = StreamsConfig::new("alone");
     config.state_dir = folder.to_owned();
     let mut streams = Streams::new(&builder.build().unwrap(), config, log, StreamsOptions::default());
@@ -191,7 +195,10 @@ fn wait_for_tasks(what: &str, instances: &[(&Instance, usize)]) {
         if running && instances.iter().zip(&seen).all(|((_, expected), seen)| seen == expected) {
             return;
         }
-        let troubles: Vec<_> = instances.iter().map(|(instance, _)| (instance.streams.state(), instance.streams.notices(), instance.streams.troubles(), instance.streams.errors())).collect();
+        let troubles: Vec<_> = instances
+            .iter()
+            .map(|(instance, _)| (instance.streams.state(), instance.streams.notices(), instance.streams.troubles(), instance.streams.errors()))
+            .collect();
         assert!(Instant::now() < deadline, "waited in vain until {what}: {seen:?} {troubles:?}");
         std::thread::yield_now();
     }
@@ -213,13 +220,19 @@ fn tasks_move_between_instances_and_every_record_counts_once() {
     all.dedup();
     assert_eq!(all.len(), TASKS, "nobody has another's");
     application.send(500);
-    let shown = BROKER.tool("org.apache.kafka.tools.streams.StreamsGroupCommand", &["--bootstrap-server", "{bootstrap}", "--describe", "--members", "--group", "moving"]);
+    let shown = BROKER.tool(
+        "org.apache.kafka.tools.streams.StreamsGroupCommand",
+        &["--bootstrap-server", "{bootstrap}", "--describe", "--members", "--group", "moving"],
+    );
     assert_eq!(shown.lines().filter(|line| line.starts_with("moving")).count(), 2, "{shown}");
     first.streams.close_and_leave().unwrap();
     application.send(500);
     wait_for_tasks("the second has all tasks", &[(&second, TASKS)]);
     application.every_record_counts_once();
-    assert!(second.streams.restored().iter().any(|(_, restored)| restored.from.is_none() && restored.records > 0), "what moved was read from its changelog");
+    assert!(
+        second.streams.restored().iter().any(|(_, restored)| restored.from.is_none() && restored.records > 0),
+        "what moved was read from its changelog"
+    );
 }
 
 #[test]

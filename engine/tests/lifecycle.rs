@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use straum::{BoxError, Topology};
 use straum::dsl::{Consumed, Grouped, Materialized, Produced, StreamsBuilder};
 use straum::log::embedded::{EmbeddedLog, EmbeddedOptions};
 use straum::log::{HeaderView, Log, OutputBatch, ProducerOptions, TopicPartition, TopicSpec};
@@ -13,6 +12,7 @@ use straum::processor::{Processor, ProcessorContext, Punctuation, PunctuationTyp
 use straum::runtime::{State, Streams, StreamsConfig, StreamsOptions};
 use straum::serde::{I64, Utf8};
 use straum::testing::TopologyTestDriver;
+use straum::{BoxError, Topology};
 
 fn counting() -> Topology {
     let builder = StreamsBuilder::new();
@@ -143,7 +143,8 @@ fn what_a_task_writes_before_it_has_read_anything_is_committed_with_offsets() {
     driver.commit().unwrap();
     assert_eq!(driver.output("out", Utf8, I64).committed().read_pairs(&driver).unwrap().len(), 2);
     let input = [0, 1].map(|partition| TopicPartition::new("in", partition));
-    let committed: Vec<_> = driver.log().committed("test", &input).unwrap().into_iter().map(|offset| offset.map(|committed| committed.offset)).collect();
+    let committed: Vec<_> =
+        driver.log().committed("test", &input).unwrap().into_iter().map(|offset| offset.map(|committed| committed.offset)).collect();
     assert_eq!(committed, [Some(0), Some(0)]);
 }
 

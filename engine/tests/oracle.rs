@@ -132,7 +132,12 @@ fn caches_that_evict_before_a_join_of_tables_differ_by_two_faults_alone() {
             let modelled = join_of_tables(fixture, faults);
             let equal = modelled.iter().zip(rows).take_while(|(modelled, row)| modelled == row).count();
             if modelled != *rows {
-                lines.push(format!("{}, faults {faults:?}: record {equal}: model {:?}, got {:?}", fixture.name, modelled.get(equal), rows.get(equal)));
+                lines.push(format!(
+                    "{}, faults {faults:?}: record {equal}: model {:?}, got {:?}",
+                    fixture.name,
+                    modelled.get(equal),
+                    rows.get(equal)
+                ));
             }
         }
     }

@@ -107,12 +107,7 @@ impl FlushScheduler {
     }
 
     pub(crate) fn new_tail(&self) -> Tail {
-        Tail {
-            bytes: AtomicU64::new(0),
-            first_write: AtomicI64::new(NEVER),
-            last_write: AtomicI64::new(0),
-            process: Arc::clone(&self.unflushed),
-        }
+        Tail { bytes: AtomicU64::new(0), first_write: AtomicI64::new(NEVER), last_write: AtomicI64::new(0), process: Arc::clone(&self.unflushed) }
     }
 
     pub(crate) fn register(&self, task: Weak<dyn Flush>) {

@@ -86,14 +86,9 @@ mod tests {
 
     #[test]
     fn a_prefix_ends_at_the_next_key_without_it() {
-        for (prefix, end) in [
-            (&b"a"[..], Some(&b"b"[..])),
-            (b"", None),
-            (b"\xff", None),
-            (b"\xff\xff", None),
-            (b"a\xff", Some(b"b")),
-            (b"a\x00", Some(b"a\x01")),
-        ] {
+        for (prefix, end) in
+            [(&b"a"[..], Some(&b"b"[..])), (b"", None), (b"\xff", None), (b"\xff\xff", None), (b"a\xff", Some(b"b")), (b"a\x00", Some(b"a\x01"))]
+        {
             assert_eq!(KeyRange::prefix(prefix).end(), end, "{prefix:?}");
         }
     }

@@ -85,12 +85,7 @@ impl<K: 'static, V: 'static> StoreView<K, V> {
     }
 
     fn scan(&self, range: &KeyRange, direction: Direction) -> ViewIterator<K, V> {
-        ViewIterator {
-            rows: self.column.scan(range, direction),
-            keys: Arc::clone(&self.keys),
-            values: Arc::clone(&self.values),
-            failed: false,
-        }
+        ViewIterator { rows: self.column.scan(range, direction), keys: Arc::clone(&self.keys), values: Arc::clone(&self.values), failed: false }
     }
 }
 

@@ -92,7 +92,10 @@ fn a_folder_answers_with_its_process_and_without() {
     }
     let found: Value = serde_json::from_str(&row(data).1).unwrap();
     assert_eq!((&found["key"], &found["value"]), (&json!("foss elv"), &json!(1)));
-    assert_eq!(straum(data, &["store", "get", "words-counted", "stryk"]), (1, String::new(), "no row of this key in store words-counted\n".to_owned()));
+    assert_eq!(
+        straum(data, &["store", "get", "words-counted", "stryk"]),
+        (1, String::new(), "no row of this key in store words-counted\n".to_owned())
+    );
     let held = format!("is held by process {} since", running.child.id());
     for (arguments, says) in [
         (&["store", "get", "words", "foss"][..], "no store \"words\", expected one of [words-counted]"),
@@ -129,7 +132,12 @@ fn a_demonstration_takes_nothing_from_one_that_is_running_and_is_as_told() {
     assert_eq!(answer["data"]["antall"].as_array().unwrap().last().unwrap(), &json!({ "antallAvtaler": 86, "antallPersoner": 20 }));
     assert_eq!(agent.get(format!("{}/internal/isready", running.address)).call().unwrap().status().as_u16(), 200);
     let metrics = agent.get(format!("{}/internal/metrics", running.address)).call().unwrap().body_mut().read_to_string().unwrap();
-    for line in ["straum_running 1\n", "straum_task_processed_records{task=\"0_0\"} 751\n", "straum_task_failing{task=\"0_0\"} 0\n", "process_resident_memory_bytes "] {
+    for line in [
+        "straum_running 1\n",
+        "straum_task_processed_records{task=\"0_0\"} 751\n",
+        "straum_task_failing{task=\"0_0\"} 0\n",
+        "process_resident_memory_bytes ",
+    ] {
         assert!(metrics.contains(line), "{line} is not in\n{metrics}");
     }
 
@@ -160,7 +168,13 @@ fn what_is_generated_can_be_produced() {
     let running = Running::start(data, &["run", "count"]);
     let words = done(data, &["generate", "count", "--records", "3", "--whole"]);
     assert_eq!(words.lines().count(), 3);
-    let mut child = Command::new(env!("CARGO_BIN_EXE_straum")).args(["topic", "produce", "words", "--file", "-", "--whole", "--json"]).env("STRAUM_DATA", data).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_straum"))
+        .args(["topic", "produce", "words", "--file", "-", "--whole", "--json"])
+        .env("STRAUM_DATA", data)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     child.stdin.take().unwrap().write_all(words.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap(), json!({ "topic": "words", "records": 3 }));

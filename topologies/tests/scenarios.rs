@@ -83,7 +83,10 @@ fn failure(step: &str) -> String {
 #[test]
 fn a_wrong_expectation_fails_and_says_why() {
     for (step, says) in [
-        ("expect: { topic: counts, records: [ { key: foss, value: 2 } ] }", &["step 2", "-  \"value\": 2", "+  \"value\": 1", "   \"key\": \"foss\""][..]),
+        (
+            "expect: { topic: counts, records: [ { key: foss, value: 2 } ] }",
+            &["step 2", "-  \"value\": 2", "+  \"value\": 1", "   \"key\": \"foss\""][..],
+        ),
         ("expect: { topic: counts, records: [] }", &["1 records in counts", "+  \"value\": 1"]),
         ("expect: { topic: counts, match: subset, records: [ { key: elv } ] }", &["-  \"key\": \"elv\"", "+  \"key\": \"foss\""]),
         ("expect: { topic: counts, match: unordered, records: [ { value: null } ] }", &["-  \"value\": null", "+  \"value\": 1"]),
@@ -149,7 +152,10 @@ fn lists_are_counted() {
         (json!({ "at": "/data/all", "distinct": { "kind": 3 } }), Some("2 different kind at /data/all, expected 3")),
         (json!({ "at": "/data/none" }), Some("no list at /data/none")),
         (span(1, 4), Some("spans of 1 to 3 days, expected 1 to 4")),
-        (json!({ "at": "/data/all", "span": { "from": "from", "to": "to", "shortest": 1, "longest": 3 } }), Some("an element without the dates from and to")),
+        (
+            json!({ "at": "/data/all", "span": { "from": "from", "to": "to", "shortest": 1, "longest": 3 } }),
+            Some("an element without the dates from and to"),
+        ),
     ] {
         let wrong = lists::check(&answer, &serde_json::from_value(expected.clone()).unwrap()).err();
         match says {

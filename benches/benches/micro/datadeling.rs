@@ -32,7 +32,13 @@ fn messages() -> Vec<Generert> {
 
 fn post(message: &Generert) -> Kildepost<'_> {
     let kilde = Kilde { partisjon: 0, offset: 0, epoke: 1 };
-    Kildepost { nokkel: message.nokkel.as_deref().map(str::as_bytes), verdi: message.verdi.as_deref(), kilde, mottatt: Mikros(0), tidligere_forsok: 0 }
+    Kildepost {
+        nokkel: message.nokkel.as_deref().map(str::as_bytes),
+        verdi: message.verdi.as_deref(),
+        kilde,
+        mottatt: Mikros(0),
+        tidligere_forsok: 0,
+    }
 }
 
 pub(crate) fn decode(criterion: &mut Criterion) {
@@ -127,7 +133,14 @@ fn filled_log(definition: &dyn TopologyDefinition, messages: &[Generert]) -> (te
         let topic = batch.topic(&source.into());
         for message in chunk {
             let partition = partitioner::partition_for_key(message.nokkel.as_deref().unwrap_or_default().as_bytes(), PARTITIONS);
-            batch.push(topic, partition, message.tidspunkt, message.nokkel.as_deref().map(str::as_bytes), message.verdi.as_deref(), HeaderView::new(&[]));
+            batch.push(
+                topic,
+                partition,
+                message.tidspunkt,
+                message.nokkel.as_deref().map(str::as_bytes),
+                message.verdi.as_deref(),
+                HeaderView::new(&[]),
+            );
         }
         producer.send(&batch).unwrap();
         batch.clear();

@@ -15,7 +15,9 @@ const RECORDS: u64 = 100_000;
 
 fn reading() -> Topology {
     let builder = StreamsBuilder::new();
-    builder.stream("in", Consumed::with(Utf8, Utf8)).foreach(|key: &String, value: &String| { black_box((key, value)); });
+    builder.stream("in", Consumed::with(Utf8, Utf8)).foreach(|key: &String, value: &String| {
+        black_box((key, value));
+    });
     builder.build().unwrap()
 }
 
@@ -24,11 +26,18 @@ fn five_operators() -> Topology {
     builder
         .stream("in", Consumed::with(Utf8, Utf8))
         .filter(|_, value: &String| !value.is_empty())
-        .map_values(|mut value: String| { value.make_ascii_uppercase(); value })
+        .map_values(|mut value: String| {
+            value.make_ascii_uppercase();
+            value
+        })
         .filter_not(|key: &String, _| key.is_empty())
         .map(|key, value| (key, value))
-        .peek(|_, value: &String| { black_box(value.len()); })
-        .foreach(|key: &String, value: &String| { black_box((key, value)); });
+        .peek(|_, value: &String| {
+            black_box(value.len());
+        })
+        .foreach(|key: &String, value: &String| {
+            black_box((key, value));
+        });
     builder.build().unwrap()
 }
 

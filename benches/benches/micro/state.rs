@@ -46,7 +46,12 @@ impl<K: 'static, V: Clone + 'static> Task<K, V> {
     pub(crate) fn commit(&self) {
         let mut batch = self.state.batch();
         let mut store = self.store.borrow_mut();
-        store.prepare(&mut batch, &mut |record| { black_box(record.key); Ok(()) }).unwrap();
+        store
+            .prepare(&mut batch, &mut |record| {
+                black_box(record.key);
+                Ok(())
+            })
+            .unwrap();
         store.committed();
         self.state.apply(batch).unwrap();
     }
@@ -104,7 +109,9 @@ pub(crate) fn overlay(criterion: &mut Criterion) {
         task.store.borrow_mut().evict_clean(u64::MAX);
     };
     group.bench_function("get, miss (no such key in the store in memory)", |bencher| {
-        let get = |number| { black_box(task.store.borrow_mut().peek(&scattered(number)).unwrap()); };
+        let get = |number| {
+            black_box(task.store.borrow_mut().peek(&scattered(number)).unwrap());
+        };
         bencher.iter_custom(|iterations| in_transactions(iterations, get, forget));
     });
     group.bench_function("put, miss", |bencher| {

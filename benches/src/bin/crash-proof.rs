@@ -36,8 +36,15 @@ fn main() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let program = std::env::current_exe()?;
     let application = format!("crash-proof-{}", std::process::id());
-    let proof =
-        Proof { program: &program, dir: dir.path(), kills: cli.kills, kafka: cli.kafka.as_deref(), application: &application, fault: cli.fault, feed: 2000 };
+    let proof = Proof {
+        program: &program,
+        dir: dir.path(),
+        kills: cli.kills,
+        kafka: cli.kafka.as_deref(),
+        application: &application,
+        fault: cli.fault,
+        feed: 2000,
+    };
     let report = proof.run(|round, point| println!("round {round} of {}: {point:?}", cli.kills))?;
     println!("\nkills by point        {:?}", report.kills);
     println!("lost unsynced writes  {}", report.lost_unsynced);

@@ -106,7 +106,8 @@ impl Run {
         let log = Arc::new(EmbeddedLog::open(folder.join("log"), EmbeddedOptions::new().sync(SyncPolicy::Never))?);
         let config = BTreeMap::from([("segment.bytes".to_owned(), (1 << 20).to_string())]);
         log.create_topic(&TopicSpec { name: INPUT.to_owned(), partitions: size.tasks, config })?;
-        let producer = log.producer(&ProducerOptions { client_id: "feeder".to_owned(), transactional_id: None, transaction_timeout: Duration::from_secs(10) })?;
+        let producer =
+            log.producer(&ProducerOptions { client_id: "feeder".to_owned(), transactional_id: None, transaction_timeout: Duration::from_secs(10) })?;
         let mut config = StreamsConfig::new(APPLICATION);
         config.state_dir = folder.join("state");
         config.num_stream_threads = 2;

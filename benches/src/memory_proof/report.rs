@@ -82,7 +82,16 @@ mod tests {
     use super::*;
 
     fn good() -> Report {
-        Report { keys: 10, tasks: 2, budget: 100 * MIB, slack: 10 * MIB, peak: 110 * MIB, sampled: 5, files: TableFiles { files: 100, bytes: 1 << 30, slivers: 5, metadata: 9 }, ..Report::default() }
+        Report {
+            keys: 10,
+            tasks: 2,
+            budget: 100 * MIB,
+            slack: 10 * MIB,
+            peak: 110 * MIB,
+            sampled: 5,
+            files: TableFiles { files: 100, bytes: 1 << 30, slivers: 5, metadata: 9 },
+            ..Report::default()
+        }
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use straum_state::{KeyValueStoreBuilder, RowFormat, StoreSupplier};
 
 use crate::dsl::{Consumed, Materialized, StreamsBuilder};
-use crate::processor::{CachedContext, ProcessorSupplier, StoreHandle};
 use crate::processor::global::{GlobalProcessorFactory, GlobalTableFactory};
+use crate::processor::{CachedContext, ProcessorSupplier, StoreHandle};
 use crate::topology::GlobalStore;
 
 /// A table that every instance holds whole: it is read to its end before anything runs, needs no co-partitioning, and is

@@ -10,7 +10,7 @@ mod error;
 pub mod kafka;
 pub mod partitioner;
 
-pub use batch::{encode_header, HeaderView, LogRecord, OutputBatch, OutputMark, OutputRecord, RecordBatch, RecordBatchBuilder};
+pub use batch::{HeaderView, LogRecord, OutputBatch, OutputMark, OutputRecord, RecordBatch, RecordBatchBuilder, encode_header};
 pub use error::{LogError, LogErrorKind};
 
 use std::collections::BTreeMap;

@@ -8,11 +8,11 @@ use std::time::Duration;
 use straum_state::StateStore;
 
 use crate::error::Error;
+use crate::processor::Record;
 use crate::processor::edge::Downstream;
 use crate::processor::punctuation::{Punctuate, Punctuation, PunctuationType};
 use crate::processor::store::{ConnectedStores, KeyValue, StoreHandle};
 use crate::processor::task_context::{RecordMetadata, TaskContext};
-use crate::processor::Record;
 use crate::topology::TaskId;
 
 /// A child of a processor, found once by [`ProcessorContext::child`].

@@ -46,7 +46,9 @@ pub(crate) struct Adapter {
 }
 
 impl Adapter {
-    pub(crate) fn new<K: 'static, V: 'static, K2: 'static, V2: 'static>(adapt: impl Fn(Edge<K2, V2>) -> Edge<K, V> + Send + Sync + Copy + 'static) -> Self {
+    pub(crate) fn new<K: 'static, V: 'static, K2: 'static, V2: 'static>(
+        adapt: impl Fn(Edge<K2, V2>) -> Edge<K, V> + Send + Sync + Copy + 'static,
+    ) -> Self {
         Self {
             edge: Arc::new(move |edge| edge.typed().map(|edge| ErasedEdge::new(adapt(edge)))),
             hub: Arc::new(move |edges, names, node| {

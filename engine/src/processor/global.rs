@@ -178,7 +178,9 @@ pub(crate) struct GlobalProcessorFactory<K, V, SK, SV, S> {
     pub(crate) supplier: S,
 }
 
-impl<K: 'static, V: 'static, SK: 'static, SV: Clone + 'static, S: ProcessorSupplier<K, V, (), ()>> GlobalUpdaterFactory for GlobalProcessorFactory<K, V, SK, SV, S> {
+impl<K: 'static, V: 'static, SK: 'static, SV: Clone + 'static, S: ProcessorSupplier<K, V, (), ()>> GlobalUpdaterFactory
+    for GlobalProcessorFactory<K, V, SK, SV, S>
+{
     fn view(&self, column: Column) -> Arc<dyn Any + Send + Sync> {
         self.store.view(column)
     }
@@ -233,7 +235,8 @@ impl<K: 'static, V: 'static> GlobalUpdater for GlobalProcessorUpdater<K, V> {
     fn apply(&mut self, batch: &RecordBatch, offsets: &str) -> Result<(), Error> {
         for (index, record) in batch.iter().enumerate() {
             self.task.savepoint.advance();
-            let processed = catch_unwind(AssertUnwindSafe(|| self.process(batch, index, &record))).unwrap_or_else(|panic| Err(Error::panicked(&*panic)));
+            let processed =
+                catch_unwind(AssertUnwindSafe(|| self.process(batch, index, &record))).unwrap_or_else(|panic| Err(Error::panicked(&*panic)));
             match processed {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::State => {

@@ -75,9 +75,7 @@ impl<T: 'static> Nullable<T, CanBeNull> for Option<T> {
 }
 
 /// What a closure returns where the type wanted is known: a `T`, or a `Result` of one.
-#[diagnostic::on_unimplemented(
-    message = "this closure must return `{T}` or a `Result<{T}, E>`, not `{Self}`"
-)]
+#[diagnostic::on_unimplemented(message = "this closure must return `{T}` or a `Result<{T}, E>`, not `{Self}`")]
 pub trait Outcome<T, M> {
     /// The value, or the closure's error.
     ///
@@ -99,9 +97,7 @@ impl<T, E: Into<BoxError>> Outcome<T, Fallible> for Result<T, E> {
 }
 
 /// What a closure that selects a key or a value that may be null returns: a `T`, an `Option<T>`, or a `Result` of either.
-#[diagnostic::on_unimplemented(
-    message = "this closure must return `{T}`, `Option<{T}>` or a `Result` of either, not `{Self}`"
-)]
+#[diagnostic::on_unimplemented(message = "this closure must return `{T}`, `Option<{T}>` or a `Result` of either, not `{Self}`")]
 pub trait NullableOutcome<T, M> {
     /// The datum, `None` being null, or the closure's error.
     ///

@@ -53,13 +53,8 @@ where
 
     fn call(&self, work: impl FnOnce(&mut P, &ProcessorContext<'_, KOut, VOut>) -> Result<(), BoxError>) -> Result<(), Error> {
         let punctuate = || self.this.upgrade().map(|node| node as Rc<dyn Punctuate>);
-        let context = ProcessorContext {
-            downstream: &self.downstream,
-            task: &self.task,
-            stores: &self.stores,
-            node: &self.name,
-            punctuate: &punctuate,
-        };
+        let context =
+            ProcessorContext { downstream: &self.downstream, task: &self.task, stores: &self.stores, node: &self.name, punctuate: &punctuate };
         work(&mut self.processor.borrow_mut(), &context).map_err(|error| blame(error, &self.name))
     }
 }

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use straum_state::{Part, SerdeContext, SharedSerde};
 
 use crate::error::{BoxError, Error, ErrorKind};
+use crate::processor::Record;
 use crate::processor::edge::Receiver;
 use crate::processor::nullable::Nullable;
 use crate::processor::task_context::TaskContext;
-use crate::processor::Record;
 use crate::runtime::collector::Target;
 
 /// Chooses partitions for a record: `None` leaves it to the default, an empty list drops it. Kafka Streams:
@@ -47,7 +47,10 @@ where
 {
     fn write(&self, topic: &Arc<str>, target: Target, record: &Record<K, V>) -> Result<(), Error> {
         if record.timestamp < 0 {
-            return Err(Error::new(ErrorKind::Production, format!("timestamp {} is negative, expected milliseconds since the epoch", record.timestamp)));
+            return Err(Error::new(
+                ErrorKind::Production,
+                format!("timestamp {} is negative, expected milliseconds since the epoch", record.timestamp),
+            ));
         }
         self.task.collector.burn_fuse();
         let mut output = self.task.collector.output();
@@ -76,7 +79,10 @@ where
             Some(partitions) => {
                 if let Some(wrong) = partitions.iter().find(|partition| **partition >= target.partitions) {
                     let count = target.partitions;
-                    return Err(Error::new(ErrorKind::Production, format!("partitioner chose partition {wrong} of {topic}, expected less than {count}")));
+                    return Err(Error::new(
+                        ErrorKind::Production,
+                        format!("partitioner chose partition {wrong} of {topic}, expected less than {count}"),
+                    ));
                 }
                 for partition in partitions {
                     emit(Some(partition))?;

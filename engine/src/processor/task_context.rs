@@ -8,8 +8,8 @@ use straum_state::Savepoint;
 
 use crate::log::{Offset, TopicPartition};
 use crate::processor::punctuation::Punctuations;
-use crate::runtime::{Clock, StreamsConfig};
 use crate::runtime::collector::Collector;
+use crate::runtime::{Clock, StreamsConfig};
 use crate::topology::{TaskId, TopicRef};
 
 /// Where the record in progress comes from. Kafka Streams: `RecordMetadata`.
@@ -50,7 +50,13 @@ pub(crate) struct TaskContext {
 }
 
 impl TaskContext {
-    pub(crate) fn new(task: TaskId, config: &StreamsConfig, clock: &Arc<dyn Clock>, collector: &Rc<Collector>, partitions: Vec<TopicPartition>) -> Self {
+    pub(crate) fn new(
+        task: TaskId,
+        config: &StreamsConfig,
+        clock: &Arc<dyn Clock>,
+        collector: &Rc<Collector>,
+        partitions: Vec<TopicPartition>,
+    ) -> Self {
         Self {
             task,
             application: Arc::clone(&config.application_id),

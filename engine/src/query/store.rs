@@ -38,8 +38,11 @@ impl<K: 'static, V: Clone + 'static> ReadOnlyStore<K, V> {
     ) -> Result<Self, Error> {
         let wrong_type = || {
             let (key, value) = (std::any::type_name::<K>(), std::any::type_name::<V>());
-            Error::new(ErrorKind::InvalidState, format!("store is not a key-value store of {key} and {value}, expected the types it was declared with"))
-                .in_store(name)
+            Error::new(
+                ErrorKind::InvalidState,
+                format!("store is not a key-value store of {key} and {value}, expected the types it was declared with"),
+            )
+            .in_store(name)
         };
         if let Some(global) = globals.get(name) {
             let global: &(dyn Any + Send + Sync) = &**global;

@@ -66,7 +66,8 @@ impl Collector {
             return Ok(());
         }
         let limit = self.max_request_size;
-        let too_large = LogError::new(LogErrorKind::RecordTooLarge, format!("record of {bytes} bytes for {topic}, expected at most {limit} (max.request.size)"));
+        let too_large =
+            LogError::new(LogErrorKind::RecordTooLarge, format!("record of {bytes} bytes for {topic}, expected at most {limit} (max.request.size)"));
         Err(Error::new(ErrorKind::Production, "cannot write").with_source(too_large))
     }
 
@@ -88,7 +89,10 @@ impl Collector {
             return Ok(*target);
         }
         let partitions = self.log.partitions(topic)?.ok_or_else(|| {
-            let unknown = LogError::new(LogErrorKind::UnknownTopic, format!("topic {topic} does not exist, expected it to be created before the application starts"));
+            let unknown = LogError::new(
+                LogErrorKind::UnknownTopic,
+                format!("topic {topic} does not exist, expected it to be created before the application starts"),
+            );
             Error::new(ErrorKind::Production, "cannot write").with_source(unknown)
         })?;
         let target = Target { topic: self.output.borrow_mut().topic(topic), partitions };

@@ -145,7 +145,8 @@ impl StreamsConfig {
     /// [`ErrorKind::Config`] for a key that is not known, with the nearest that is; for a value out of its range; for a
     /// missing `application.id`.
     pub fn from_settings<K: AsRef<str>, V: AsRef<str>>(settings: impl IntoIterator<Item = (K, V)>) -> Result<Self, Error> {
-        let settings: BTreeMap<String, String> = settings.into_iter().map(|(key, value)| (key.as_ref().to_owned(), value.as_ref().to_owned())).collect();
+        let settings: BTreeMap<String, String> =
+            settings.into_iter().map(|(key, value)| (key.as_ref().to_owned(), value.as_ref().to_owned())).collect();
         if let Some(unknown) = settings.keys().find(|key| !KEYS.contains(&key.as_str())) {
             return Err(unknown_key(unknown));
         }

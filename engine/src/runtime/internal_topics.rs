@@ -71,7 +71,8 @@ pub(crate) fn prepare(topology: &Topology, config: &StreamsConfig, log: &dyn Log
     {
         create(log, topic, 1, BTreeMap::new())?;
     }
-    let repartition_topics = partitions.keys().filter(|topic| matches!(topic, TopicRef::Repartition(_))).map(|topic| topic.resolve(application)).collect();
+    let repartition_topics =
+        partitions.keys().filter(|topic| matches!(topic, TopicRef::Repartition(_))).map(|topic| topic.resolve(application)).collect();
     Ok(TaskPlan { tasks, repartition_topics })
 }
 
@@ -136,7 +137,8 @@ fn check_copartitioning(topology: &Topology, partitions: &mut BTreeMap<TopicRef,
         TopicRef::Repartition(name) => topology.graph.repartitions.get(name).copied().flatten().is_some(),
     };
     for group in topology.subtopologies().iter().flat_map(|subtopology| &subtopology.copartitions) {
-        let decided: Vec<(&TopicRef, u32)> = group.iter().filter(|topic| fixed(topic)).filter_map(|topic| Some((topic, *partitions.get(topic)?))).collect();
+        let decided: Vec<(&TopicRef, u32)> =
+            group.iter().filter(|topic| fixed(topic)).filter_map(|topic| Some((topic, *partitions.get(topic)?))).collect();
         let count = match decided.first() {
             Some((_, count)) => *count,
             None => group.iter().filter_map(|topic| partitions.get(topic).copied()).max().unwrap_or(1),

@@ -8,8 +8,8 @@ use uuid::Uuid;
 use straum_state::{ChangelogRecord, StoreSupplier, TaskState};
 
 use crate::error::Error;
-use crate::runtime::{Probe, ProbePoint, SeededFault};
 use crate::log::{Consumer, ConsumerOptions, Isolation, Log, LogErrorKind, Offset, StartOffset, TopicPartition};
+use crate::runtime::{Probe, ProbePoint, SeededFault};
 
 /// What was read to restore one store.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -26,7 +26,13 @@ impl StateDirectory {
         let failed = |what: &str, error: std::io::Error| Error::new(ErrorKind::State, format!("cannot {what} {}", path.display())).with_source(error);
         fs::create_dir_all(&path).map_err(|error| failed("create folder", error))?;
         let lock_path = path.join(".lock");
-        let mut lock = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&lock_path).map_err(|error| failed("open the lock of", error))?;
+        let mut lock = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&lock_path)
+            .map_err(|error| failed("open the lock of", error))?;
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
             let mut holder = String::new();
             // Who holds it is told as well as it can be.
@@ -35,7 +41,10 @@ impl StateDirectory {
             let message = format!("folder {} is in use by process {holder}, expected one process an application id and state.dir", path.display());
             return Err(Error::new(ErrorKind::InvalidState, message));
         }
-        lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| write!(lock, "{}", std::process::id())).map_err(|error| failed("write the lock of", error))?;
+        lock.set_len(0)
+            .and_then(|()| lock.rewind())
+            .and_then(|()| write!(lock, "{}", std::process::id()))
+            .map_err(|error| failed("write the lock of", error))?;
         let process_id = identity(&path, "process-id").map_err(|error| failed("read or write the process id in", error))?;
         Ok(Self { path, process_id, _lock: lock })
     }
@@ -47,7 +56,8 @@ impl StateDirectory {
     /// The id of a stream thread's member of the group. It is kept, so that a restart gets its tasks back.
     pub(crate) fn member_id(&self, thread: usize) -> Result<Uuid, Error> {
         let name = format!("member-id-{}", thread + 1);
-        identity(&self.path, &name).map_err(|error| Error::new(ErrorKind::State, format!("cannot read or write {name} in {}", self.path.display())).with_source(error))
+        identity(&self.path, &name)
+            .map_err(|error| Error::new(ErrorKind::State, format!("cannot read or write {name} in {}", self.path.display())).with_source(error))
     }
 
     pub(crate) fn task(&self, task: TaskId) -> PathBuf {

@@ -16,15 +16,17 @@ use straum_state::{Charge, MemoryPart, StoreSpec, TaskState};
 
 use crate::error::Error;
 use crate::group::Notice;
-use crate::log::{Consumer, ConsumerOptions, Isolation, Log, LogError, LogErrorKind, Producer, ProducerOptions, RecordBatch, StartOffset, TopicPartition};
+use crate::log::{
+    Consumer, ConsumerOptions, Isolation, Log, LogError, LogErrorKind, Producer, ProducerOptions, RecordBatch, StartOffset, TopicPartition,
+};
 use crate::processor::PunctuationType;
+use crate::runtime::TaskReport;
 use crate::runtime::collector::Collector;
 use crate::runtime::failing::{Failing, Status};
 use crate::runtime::idle::Lags;
 use crate::runtime::internal_topics::TaskPlan;
 use crate::runtime::membership::Membership;
 use crate::runtime::restore::Restored;
-use crate::runtime::TaskReport;
 use crate::runtime::task::{Processed, Task, TaskEnvironment};
 use crate::topology::TaskId;
 

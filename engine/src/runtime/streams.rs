@@ -16,8 +16,8 @@ use crate::query::ReadOnlyStore;
 use crate::runtime::collector::Collector;
 use crate::runtime::global::{GlobalEnvironment, GlobalHome, GlobalUpdate, GlobalViews};
 use crate::runtime::handlers::ExceptionHandlers;
-use crate::runtime::state_directory::StateDirectory;
 use crate::runtime::membership::Membership;
+use crate::runtime::state_directory::StateDirectory;
 use crate::runtime::stream_thread::{Round, StreamThread, TaskStates};
 use crate::runtime::task::TaskEnvironment;
 use crate::runtime::{Clock, Probe, Restored, StreamsConfig, SystemClock, internal_topics};
@@ -188,7 +188,16 @@ impl Streams {
             restored: Mutex::default(),
             errors: Mutex::default(),
         };
-        Self { shared: Arc::new(shared), log, handlers: options.handlers, clock: options.clock, budget, probe: options.probe, directory: None, threads: Vec::new() }
+        Self {
+            shared: Arc::new(shared),
+            log,
+            handlers: options.handlers,
+            clock: options.clock,
+            budget,
+            probe: options.probe,
+            directory: None,
+            threads: Vec::new(),
+        }
     }
 
     /// Checks and makes the topics, fills the global stores, and starts the threads, which restore their tasks.

@@ -83,7 +83,9 @@ fn wrong_lengths_and_forms_are_refused() {
 fn null_is_only_for_those_who_ask() {
     refuses(&Utf8, None, "expected UTF-8 text, found null (a nullable serde accepts it)");
     refuses(&I64, None, "expected a 64-bit number (8 bytes), found null (a nullable serde accepts it)");
-    for refused in [RawBytes.deserialize(None, CONTEXT).is_err(), Bool.deserialize(None, CONTEXT).is_err(), UuidText.deserialize(None, CONTEXT).is_err()] {
+    for refused in
+        [RawBytes.deserialize(None, CONTEXT).is_err(), Bool.deserialize(None, CONTEXT).is_err(), UuidText.deserialize(None, CONTEXT).is_err()]
+    {
         assert!(refused);
     }
     Void.deserialize(None, CONTEXT).unwrap();

@@ -28,7 +28,13 @@ impl States {
     }
 
     /// The state of a task, or with `None` that of the global stores.
-    pub(super) fn open(&self, task: Option<TaskId>, specs: &[StoreSpec], clock: &Arc<ManualClock>, budget: &MemoryBudget) -> Result<TaskState, Error> {
+    pub(super) fn open(
+        &self,
+        task: Option<TaskId>,
+        specs: &[StoreSpec],
+        clock: &Arc<ManualClock>,
+        budget: &MemoryBudget,
+    ) -> Result<TaskState, Error> {
         let of_state = Arc::clone(clock);
         let wall_clock: WallClock = Arc::new(move || of_state.now());
         if let Some(folder) = &self.folder {
@@ -57,4 +63,3 @@ impl TaskStates for DriverStates {
         if self.states.folder.is_some() { Ok(state.close()?) } else { Ok(()) }
     }
 }
-

@@ -82,7 +82,11 @@ impl<K: 'static, V: 'static> TestInput<K, V> {
     ///
     /// # Errors
     /// As [`TestInput::pipe`].
-    pub fn pipe_values<IK: Into<K>, IV: Into<V>>(&self, driver: &mut TopologyTestDriver, records: impl IntoIterator<Item = (IK, IV)>) -> Result<(), Error> {
+    pub fn pipe_values<IK: Into<K>, IV: Into<V>>(
+        &self,
+        driver: &mut TopologyTestDriver,
+        records: impl IntoIterator<Item = (IK, IV)>,
+    ) -> Result<(), Error> {
         for (key, value) in records {
             self.pipe(driver, &TestRecord::new(key.into(), value.into(), 0))?;
         }
@@ -95,7 +99,15 @@ impl TopologyTestDriver {
     ///
     /// # Errors
     /// The log's.
-    pub fn write(&self, topic: &Arc<str>, partition: Option<u32>, key: Option<&[u8]>, value: Option<&[u8]>, timestamp: i64, headers: &Headers) -> Result<(), Error> {
+    pub fn write(
+        &self,
+        topic: &Arc<str>,
+        partition: Option<u32>,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        timestamp: i64,
+        headers: &Headers,
+    ) -> Result<(), Error> {
         let log = self.log();
         let partitions = log.partitions(topic)?.unwrap_or(1);
         let partition = partition.unwrap_or_else(|| key.map_or(0, |key| partition_for_key(key, partitions)));

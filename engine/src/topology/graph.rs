@@ -26,10 +26,14 @@ pub(crate) type Factory = Arc<dyn Fn(&mut Instance<'_>) -> Result<Built, Error> 
 
 #[derive(Clone, Debug)]
 pub(crate) enum NodeKind {
-    Source { topics: Vec<TopicRef> },
+    Source {
+        topics: Vec<TopicRef>,
+    },
     Processor,
     /// `None`: the topic is chosen record by record.
-    Sink { topic: Option<TopicRef> },
+    Sink {
+        topic: Option<TopicRef>,
+    },
 }
 
 pub(crate) struct Node {
@@ -129,7 +133,18 @@ impl Graph {
                 parent.children.push(id);
             }
         }
-        self.nodes.push(Node { name, kind, parents: parents.to_vec(), children: Vec::new(), stores: BTreeSet::new(), factory, forks: Vec::new(), branches: false, joins_null_keys: false, adapters: Vec::new() });
+        self.nodes.push(Node {
+            name,
+            kind,
+            parents: parents.to_vec(),
+            children: Vec::new(),
+            stores: BTreeSet::new(),
+            factory,
+            forks: Vec::new(),
+            branches: false,
+            joins_null_keys: false,
+            adapters: Vec::new(),
+        });
         id
     }
 

@@ -23,9 +23,9 @@ impl FromStr for TaskId {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let parsed = text.split_once('_').and_then(|(subtopology, partition)| {
-            Some(Self { subtopology: subtopology.parse().ok()?, partition: partition.parse().ok()? })
-        });
+        let parsed = text
+            .split_once('_')
+            .and_then(|(subtopology, partition)| Some(Self { subtopology: subtopology.parse().ok()?, partition: partition.parse().ok()? }));
         parsed.ok_or_else(|| format!("expected a task id such as 0_1, found {text}"))
     }
 }

@@ -50,7 +50,10 @@ fn fail_pauses_the_task_alone_and_says_why() {
     assert_eq!(failing.len(), 1);
     assert_eq!(failing[0].0, "0_0");
     let reason = &failing[0].1;
-    assert!(reason.contains("the closure gave up") && reason.contains("in task 0_0 in node KSTREAM-PEEK-") && reason.contains("orders-0 offset 0"), "{reason}");
+    assert!(
+        reason.contains("the closure gave up") && reason.contains("in task 0_0 in node KSTREAM-PEEK-") && reason.contains("orders-0 offset 0"),
+        "{reason}"
+    );
     let store = driver.store::<String, i64>("counts").unwrap();
     assert_eq!(store.get(&"b".to_owned()).unwrap(), Some(1), "the other task went on");
     assert_eq!(store.get(&"a".to_owned()).unwrap(), None, "nothing overtakes the record the task stands at");
@@ -124,7 +127,11 @@ fn forked() -> Topology {
     let stream = builder.stream("in", Consumed::with(Utf8, I64)).peek(panics("first"));
     stream.clone().filter(|key, _| key.as_str() != "second" || panic!("the closure gave up")).to("left", Produced::with(Utf8, I64));
     let mut branches = stream.clone().split().branch(|_, value| *value >= 0).default_branch().into_iter();
-    branches.next().unwrap().map_values_with_key(|key, value| if key == "third" { panic!("the closure gave up") } else { value }).to("middle", Produced::with(Utf8, I64));
+    branches
+        .next()
+        .unwrap()
+        .map_values_with_key(|key, value| if key == "third" { panic!("the closure gave up") } else { value })
+        .to("middle", Produced::with(Utf8, I64));
     drop(branches.next());
     stream.process("fragile", || Fragile, &[]).to("right", Produced::with(Utf8, I64));
     builder.build().unwrap()
@@ -138,7 +145,10 @@ fn a_panic_names_the_node_it_was_in() {
     }
     driver.commit().unwrap();
     let letters = dead_letters(&driver);
-    let nodes: Vec<&str> = letters.iter().map(|letter| header(letter, dead_letter::MESSAGE).split_once(" in node ").map_or("", |(_, rest)| rest.split(' ').next().unwrap())).collect();
+    let nodes: Vec<&str> = letters
+        .iter()
+        .map(|letter| header(letter, dead_letter::MESSAGE).split_once(" in node ").map_or("", |(_, rest)| rest.split(' ').next().unwrap()))
+        .collect();
     assert_eq!(nodes, ["KSTREAM-PEEK-0000000001", "KSTREAM-FILTER-0000000002", "KSTREAM-MAPVALUES-0000000007", "fragile"]);
     for out in ["left", "middle", "right"] {
         assert_eq!(driver.output(out, Utf8, I64).read_pairs(&driver).unwrap(), [("none".to_owned(), 1)], "{out} has a trace of a record that failed");

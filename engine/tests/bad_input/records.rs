@@ -120,7 +120,11 @@ fn a_store_value_too_large_for_its_changelog_pauses_its_task_alone() {
     driver.settle().unwrap();
     let failing: Vec<String> = driver.failing().map(|(task, error)| format!("{task}: {error}")).collect();
     assert_eq!(failing.len(), 1);
-    assert!(failing[0].starts_with("0_0: ") && failing[0].contains("in store long") && failing[0].contains("4096 (max.request.size)"), "{}", failing[0]);
+    assert!(
+        failing[0].starts_with("0_0: ") && failing[0].contains("in store long") && failing[0].contains("4096 (max.request.size)"),
+        "{}",
+        failing[0]
+    );
     assert_eq!(driver.output("out", Utf8, I64).committed().read_pairs(&driver).unwrap(), [("a".to_owned(), 10)], "the other task went on");
 }
 

@@ -81,7 +81,10 @@ fn a_store_of_a_wrong_type_names_the_type_expected() {
 fn co_partitioning_that_cannot_hold_names_the_topics() {
     let builder = StreamsBuilder::new();
     let table = builder.table("table", Consumed::with(Utf8, I64), Materialized::named("table"));
-    builder.stream("stream", Consumed::with(Utf8, I64)).join(table, |left, right| left + right, Joined::named("join")).to("out", Produced::with(Utf8, I64));
+    builder
+        .stream("stream", Consumed::with(Utf8, I64))
+        .join(table, |left, right| left + right, Joined::named("join"))
+        .to("out", Produced::with(Utf8, I64));
     let started = TopologyTestDriver::builder(&builder.build().unwrap()).topic("stream", 3).topic("table", 2).start();
     let Err(error) = started else { panic!("it started") };
     let text = error.to_string();

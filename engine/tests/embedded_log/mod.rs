@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use straum::log::embedded::EmbeddedLog;
 use straum::log::{
-    CommittedOffset, Consumer, ConsumerOptions, GroupMembership, HeaderView, Isolation, Log, LogError, Offset, OutputBatch, Producer, ProducerOptions,
-    StartOffset, TopicPartition, TopicSpec,
+    CommittedOffset, Consumer, ConsumerOptions, GroupMembership, HeaderView, Isolation, Log, LogError, Offset, OutputBatch, Producer,
+    ProducerOptions, StartOffset, TopicPartition, TopicSpec,
 };
 
 pub(crate) fn at(topic: &str, partition: u32) -> TopicPartition {
@@ -96,6 +96,8 @@ pub(crate) fn committed(log: &EmbeddedLog, group: &str, partition: &TopicPartiti
 
 /// Values by key, the newest of each.
 pub(crate) fn newest(records: &[String]) -> BTreeMap<String, String> {
-    let pair = |record: &String| record.split_once(':').and_then(|(_, rest)| rest.split_once('=')).map(|(key, value)| (key.to_owned(), value.to_owned())).unwrap();
+    let pair = |record: &String| {
+        record.split_once(':').and_then(|(_, rest)| rest.split_once('=')).map(|(key, value)| (key.to_owned(), value.to_owned())).unwrap()
+    };
     records.iter().map(pair).collect()
 }

@@ -29,7 +29,8 @@ impl Authority {
     pub(crate) fn issue(&self, name: &str) {
         let key = KeyPair::generate().unwrap();
         let certificate = params(name).signed_by(&key, &self.issuer).unwrap().pem();
-        for (ending, content) in [(".pem", certificate.clone()), (".key", key.serialize_pem()), ("-keystore.pem", key.serialize_pem() + &certificate)] {
+        for (ending, content) in [(".pem", certificate.clone()), (".key", key.serialize_pem()), ("-keystore.pem", key.serialize_pem() + &certificate)]
+        {
             std::fs::write(self.folder.join(format!("{name}{ending}")), content).unwrap();
         }
     }

@@ -36,7 +36,8 @@ pub(crate) fn create_topic(bootstrap: &str, name: &str, partitions: u32) {
 
 /// One sub-topology that reads one topic.
 pub(crate) fn topology(source: &str) -> HeartbeatTopology {
-    let subtopology = HeartbeatSubtopology { subtopology_id: "0".to_owned(), source_topics: vec![source.to_owned()], ..HeartbeatSubtopology::default() };
+    let subtopology =
+        HeartbeatSubtopology { subtopology_id: "0".to_owned(), source_topics: vec![source.to_owned()], ..HeartbeatSubtopology::default() };
     HeartbeatTopology { epoch: 0, subtopologies: vec![subtopology] }
 }
 
@@ -104,7 +105,8 @@ pub(crate) fn until(what: &str, threads: &mut [Thread], mut holds: impl FnMut(&[
     let give_up = Instant::now() + PATIENCE;
     while !holds(threads) {
         threads.iter_mut().for_each(Thread::turn);
-        let seen: Vec<_> = threads.iter().map(|thread| (thread.handle.member_id(), &thread.tasks.active, thread.fenced, &thread.notices, &thread.failed)).collect();
+        let seen: Vec<_> =
+            threads.iter().map(|thread| (thread.handle.member_id(), &thread.tasks.active, thread.fenced, &thread.notices, &thread.failed)).collect();
         assert!(Instant::now() < give_up, "waited in vain until {what}: {seen:?}");
     }
 }

@@ -158,7 +158,8 @@ impl Broker {
         if member.revoking.keys().any(|task| owned.is_none_or(|owned| owned.contains(task))) {
             return;
         }
-        let revoked: BTreeMap<TaskId, i32> = member.assigned.iter().filter(|(task, _)| !target.contains(task)).map(|(task, epoch)| (*task, *epoch)).collect();
+        let revoked: BTreeMap<TaskId, i32> =
+            member.assigned.iter().filter(|(task, _)| !target.contains(task)).map(|(task, epoch)| (*task, *epoch)).collect();
         let must_wait = revoked.keys().any(|task| owned.is_none_or(|owned| owned.contains(task)));
         let process = member.process.clone();
         let released = |task: &TaskId| {
@@ -199,7 +200,8 @@ impl Broker {
         for (task, (from, to)) in work {
             let committed = self.committed.get_mut(task).unwrap();
             if committed != from {
-                self.violation.get_or_insert_with(|| format!("{task} is processed twice: {id} at epoch {epoch} began at {from}, {committed} are committed"));
+                self.violation
+                    .get_or_insert_with(|| format!("{task} is processed twice: {id} at epoch {epoch} began at {from}, {committed} are committed"));
             }
             *committed = *to;
         }
@@ -209,7 +211,9 @@ impl Broker {
     /// Every member is at the group's epoch with its whole target.
     pub(crate) fn is_stable(&self) -> bool {
         let settled = |(id, member): (&String, &Enrolled)| {
-            member.epoch == self.epoch && member.revoking.is_empty() && self.target.get(id).is_some_and(|target| target.iter().eq(member.assigned.keys()))
+            member.epoch == self.epoch
+                && member.revoking.is_empty()
+                && self.target.get(id).is_some_and(|target| target.iter().eq(member.assigned.keys()))
         };
         self.members.iter().all(settled)
     }

@@ -121,7 +121,8 @@ fn id(process: usize, worker: usize) -> String {
 }
 
 fn settings(process: usize, worker: usize) -> MemberSettings {
-    let subtopology = HeartbeatSubtopology { subtopology_id: "0".to_owned(), source_topics: vec!["in".to_owned()], ..HeartbeatSubtopology::default() };
+    let subtopology =
+        HeartbeatSubtopology { subtopology_id: "0".to_owned(), source_topics: vec!["in".to_owned()], ..HeartbeatSubtopology::default() };
     let topology = HeartbeatTopology { epoch: 0, subtopologies: vec![subtopology] };
     let settings = MemberSettings::new("app", format!("p{process}"), id(process, worker), topology);
     MemberSettings { max_poll_interval: Duration::from_millis(MAX_POLL), verify_interval: Duration::from_secs(10), ..settings }
@@ -145,7 +146,8 @@ impl Process {
 impl World {
     pub(crate) fn new(fault: Fault) -> Self {
         let processes = PROCESSES.iter().map(|_| Process::stopped()).collect();
-        let mut world = Self { broker: Broker::new(TASKS), fault, now: 0, coordinator: 0, loading: 0, processes, stale: Vec::new(), commits: 0, violation: None };
+        let mut world =
+            Self { broker: Broker::new(TASKS), fault, now: 0, coordinator: 0, loading: 0, processes, stale: Vec::new(), commits: 0, violation: None };
         (0..PROCESSES.len()).for_each(|process| world.start(process));
         world
     }
@@ -253,7 +255,9 @@ impl World {
             None
         };
         let event = match (request, refused) {
-            (Request::Heartbeat(_), Some(error_code)) => Event::Answered(number, Box::new(HeartbeatResponse { error_code, ..HeartbeatResponse::default() })),
+            (Request::Heartbeat(_), Some(error_code)) => {
+                Event::Answered(number, Box::new(HeartbeatResponse { error_code, ..HeartbeatResponse::default() }))
+            }
             (Request::Heartbeat(request), None) => Event::Answered(number, Box::new(self.broker.heartbeat(&request, self.now))),
             (Request::Describe, refused) => match self.broker.describe(&id(process, worker)).filter(|_| refused.is_none()) {
                 Some((epoch, active)) => Event::Described(number, epoch, Tasks { active, ..Tasks::default() }),
@@ -271,7 +275,8 @@ impl World {
 
     fn break_connection(&mut self, process: usize) {
         let requests = std::mem::take(&mut self.processes[process].requests);
-        self.stale.extend(requests.into_iter().filter_map(|(_, _, request)| if let Request::Heartbeat(request) = request { Some(*request) } else { None }));
+        self.stale
+            .extend(requests.into_iter().filter_map(|(_, _, request)| if let Request::Heartbeat(request) = request { Some(*request) } else { None }));
         self.processes[process].answers.clear();
         for worker in 0..self.processes[process].workers.len() {
             if let Some(number) = self.processes[process].workers[worker].waiting_for {
@@ -373,7 +378,8 @@ impl World {
     fn commit(&mut self, process: usize, worker: usize) {
         let here = &mut self.processes[process].workers[worker];
         let Some(transaction) = here.thread.transaction.take() else { return };
-        let current = here.member.membership().filter(|current| current.number == transaction.membership.number || self.fault == Fault::CrossesRejoin);
+        let current =
+            here.member.membership().filter(|current| current.number == transaction.membership.number || self.fault == Fault::CrossesRejoin);
         let taken = current.is_some_and(|current| self.broker.commit(here.member.id(), current.epoch, &transaction.work, self.now).is_ok());
         self.commits += usize::from(taken);
         for (task, (from, to)) in &transaction.work {
@@ -399,8 +405,12 @@ impl World {
         for task in self.broker.tasks() {
             let able = self.processes.iter().filter(|process| process.alive).flat_map(|process| &process.workers).filter(|worker| {
                 let begun = worker.thread.transaction.as_ref().map(|transaction| transaction.membership.number);
-                let current = worker.member.membership().filter(|current| begun.is_none_or(|begun| begun == current.number) || self.fault == Fault::CrossesRejoin);
-                let has = worker.thread.open.contains_key(task) || worker.thread.transaction.as_ref().is_some_and(|begun| begun.work.contains_key(task));
+                let current = worker
+                    .member
+                    .membership()
+                    .filter(|current| begun.is_none_or(|begun| begun == current.number) || self.fault == Fault::CrossesRejoin);
+                let has =
+                    worker.thread.open.contains_key(task) || worker.thread.transaction.as_ref().is_some_and(|begun| begun.work.contains_key(task));
                 has && current.is_some_and(|current| self.broker.would_take(worker.member.id(), current.epoch, *task).is_ok())
             });
             let able: Vec<&str> = able.map(|worker| worker.member.id()).collect();

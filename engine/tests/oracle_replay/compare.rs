@@ -62,7 +62,12 @@ pub(crate) fn promised_differences(fixture: &Fixture, got: &Outcome, same_partit
             Promise::SamePartitions => compare_store(fixture, store, same_partitions, got, &mut lines),
             Promise::Keys => {
                 let keys = |outcome: &Outcome| -> BTreeSet<String> { outcome.stores[store].iter().map(|entry| entry.key.clone()).collect() };
-                compare(&format!("{}: keys of store {store}", fixture.name), &Vec::from_iter(keys(&fixture.outcome)), &Vec::from_iter(keys(got)), &mut lines);
+                compare(
+                    &format!("{}: keys of store {store}", fixture.name),
+                    &Vec::from_iter(keys(&fixture.outcome)),
+                    &Vec::from_iter(keys(got)),
+                    &mut lines,
+                );
             }
             Promise::Nothing => {}
         }
@@ -155,7 +160,8 @@ pub(crate) fn settled_differences(fixture: &Fixture, got: &Outcome, ending: Endi
     for topic in topics(fixture, got).into_iter().filter(|topic| !topic.ends_with("-repartition")) {
         let last = |outcome: &Outcome| -> BTreeMap<Text, Text> {
             let rows = by_key(outcome.topics.get(topic).map_or(&[], Vec::as_slice));
-            let mut last: BTreeMap<Text, Text> = rows.into_iter().map(|(key, rows)| (key, rows.into_iter().next_back().and_then(|row| row.value))).collect();
+            let mut last: BTreeMap<Text, Text> =
+                rows.into_iter().map(|(key, rows)| (key, rows.into_iter().next_back().and_then(|row| row.value))).collect();
             if topic.ends_with("-changelog") {
                 // A key that was never there and one that was deleted are the same.
                 last.retain(|_, value| value.is_some());

@@ -131,7 +131,13 @@ fn step(json: &Value) -> Step {
 }
 
 fn row(json: &Value) -> Row {
-    Row { step: json[0].as_i64().unwrap(), key: text(&json[1]), value: text(&json[2]), timestamp: json[3].as_i64().unwrap(), headers: headers(&json[4]) }
+    Row {
+        step: json[0].as_i64().unwrap(),
+        key: text(&json[1]),
+        value: text(&json[2]),
+        timestamp: json[3].as_i64().unwrap(),
+        headers: headers(&json[4]),
+    }
 }
 
 fn entry(json: &Value) -> Entry {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde_json::Value;
 use straum::Topology;
 use straum::dsl::{
-    Consumed, GlobalKTable, Grouped, Joined, KGroupedStream, KGroupedTable, KStream, KTable, Materialized, Named, Produced, Repartitioned, StreamsBuilder,
+    Consumed, GlobalKTable, Grouped, Joined, KGroupedStream, KGroupedTable, KStream, KTable, Materialized, Named, Produced, Repartitioned,
+    StreamsBuilder,
 };
 use straum::processor::{KeyValueStoreBuilder, Record, RowFormat, StoreHandle};
 use straum::serde::{I64, SerdeExt, Utf8};
@@ -99,10 +100,14 @@ impl Building {
     fn declare(&mut self, node: &Value) -> Option<Handle> {
         match field(node, "op") {
             "stream" => Some(Handle::Stream(self.source(node))),
-            "table" => Some(Handle::Table(self.builder.table(field(node, "topic"), consumed(node), store(node).unwrap_or_else(Materialized::numbered)))),
-            "global_table" => {
-                Some(Handle::Global(self.builder.global_table(field(node, "topic"), consumed(node), store(node).unwrap_or_else(Materialized::numbered))))
+            "table" => {
+                Some(Handle::Table(self.builder.table(field(node, "topic"), consumed(node), store(node).unwrap_or_else(Materialized::numbered))))
             }
+            "global_table" => Some(Handle::Global(self.builder.global_table(
+                field(node, "topic"),
+                consumed(node),
+                store(node).unwrap_or_else(Materialized::numbered),
+            ))),
             "cogroup" => Some(Handle::Table(self.cogroup(node))),
             op => match self.handle(field(node, "from")) {
                 Handle::Stream(stream) => self.on_stream(op, stream, node),
@@ -144,7 +149,8 @@ impl Building {
             "flat_map" => {
                 let values = repeat(&node["mapper"]);
                 stream.flat_map(move |key: Text, value: Text| {
-                    let keys = (0..).map(move |i| if i == 0 { key.clone() } else { Some(format!("{}-{i}", super::functions::spell(key.as_deref()))) });
+                    let keys =
+                        (0..).map(move |i| if i == 0 { key.clone() } else { Some(format!("{}-{i}", super::functions::spell(key.as_deref()))) });
                     keys.zip(values(value.as_deref())).collect::<Vec<_>>()
                 })
             }
@@ -357,7 +363,9 @@ fn on_grouped(op: &str, stream: KGroupedStream<String, String>, node: &Value) ->
         ("aggregate", Some(initial)) => {
             stream.aggregate(move || initial.clone(), move |_, value: String, old: String| aggregate(Some(&old), Some(&value)), store(node).unwrap())
         }
-        ("aggregate", None) => stream.aggregate_nullable(move |_, value: String, old: Text| aggregate(old.as_deref(), Some(&value)), store(node).unwrap()),
+        ("aggregate", None) => {
+            stream.aggregate_nullable(move |_, value: String, old: Text| aggregate(old.as_deref(), Some(&value)), store(node).unwrap())
+        }
         (other, _) => panic!("no operator {other} on a grouped stream"),
     })
 }

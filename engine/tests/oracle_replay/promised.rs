@@ -62,7 +62,14 @@ struct Flow {
 
 impl Flow {
     fn source(topic: &str) -> Self {
-        Self { inputs: BTreeSet::from([topic.to_owned()]), makers: Makers::OneTask, placed: true, flagged: false, content: Promise::Order, keys: true }
+        Self {
+            inputs: BTreeSet::from([topic.to_owned()]),
+            makers: Makers::OneTask,
+            placed: true,
+            flagged: false,
+            content: Promise::Order,
+            keys: true,
+        }
     }
 
     fn promise(&self) -> Promise {

@@ -134,7 +134,9 @@ fn shown(value: &[u8], values: Values) -> String {
 fn rows(driver: &mut TopologyTestDriver, name: &str, plain: bool) -> Vec<Entry> {
     let rows: Vec<(String, String, i64)> = match driver.store::<String, String>(name) {
         Ok(store) => store.all().unwrap(),
-        Err(_) => driver.store::<String, i64>(name).unwrap().all().unwrap().into_iter().map(|(key, count, time)| (key, count.to_string(), time)).collect(),
+        Err(_) => {
+            driver.store::<String, i64>(name).unwrap().all().unwrap().into_iter().map(|(key, count, time)| (key, count.to_string(), time)).collect()
+        }
     };
     let mut rows: Vec<Entry> = rows.into_iter().map(|(key, value, time)| Entry { key, value, timestamp: (!plain).then_some(time) }).collect();
     // Each task's rows are in order; all tasks' together are put in order here.

@@ -3,7 +3,8 @@
 use straum::group::MemberHandle;
 use straum::group::member::MemberSettings;
 use straum::log::{
-    CommittedOffset, Consumer, ConsumerOptions, GroupMembership, Isolation, Log, LogError, Offset, Producer, ProducerOptions, TopicPartition, TopicSpec,
+    CommittedOffset, Consumer, ConsumerOptions, GroupMembership, Isolation, Log, LogError, Offset, Producer, ProducerOptions, TopicPartition,
+    TopicSpec,
 };
 
 /// Shows everything to readers that asked for what is committed.

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use straum::log::{CommittedOffset, GroupMembership, Isolation, Log, LogErrorKind, RecordBatch, StartOffset, TopicSpec};
 
-use super::reading::{
-    at, batch, commit, consumer, next_error, producer, read, read_on, row, settled_end, shown, topic, values, wait_for, write,
-};
+use super::reading::{at, batch, commit, consumer, next_error, producer, read, read_on, row, settled_end, shown, topic, values, wait_for, write};
 
 #[macro_export]
 macro_rules! every_case {
@@ -315,7 +313,8 @@ pub fn an_assignment_at_its_own_position_loses_nothing(log: &dyn Log) {
         consumer.poll(Duration::from_millis(100), &mut batches).unwrap();
         (consumer.position(&stays) == Some(3) && consumer.position(&comes) == Some(1)).then_some(())
     });
-    let mut seen: Vec<String> = batches.iter().flat_map(RecordBatch::iter).map(|record| String::from_utf8_lossy(record.value.unwrap()).into_owned()).collect();
+    let mut seen: Vec<String> =
+        batches.iter().flat_map(RecordBatch::iter).map(|record| String::from_utf8_lossy(record.value.unwrap()).into_owned()).collect();
     seen.sort();
     assert_eq!(seen, ["c", "x"]);
     // Backwards, too; and what has gone has no position.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use straum::log::{
-    encode_header, Consumer, ConsumerOptions, HeaderView, Isolation, Log, LogErrorKind, Offset, OutputBatch, Producer, ProducerOptions, StartOffset,
-    TopicPartition, TopicSpec,
+    Consumer, ConsumerOptions, HeaderView, Isolation, Log, LogErrorKind, Offset, OutputBatch, Producer, ProducerOptions, StartOffset, TopicPartition,
+    TopicSpec, encode_header,
 };
 
 /// How long something may take that a healthy log does at once. A slow machine is not a failure.

@@ -11,11 +11,7 @@ use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 /// The text in Unicode NFC, borrowed when it already is.
 #[must_use]
 pub fn nfc(tekst: &str) -> Cow<'_, str> {
-    if tekst.is_ascii() || is_nfc_quick(tekst.chars()) == IsNormalized::Yes {
-        Cow::Borrowed(tekst)
-    } else {
-        Cow::Owned(tekst.nfc().collect())
-    }
+    if tekst.is_ascii() || is_nfc_quick(tekst.chars()) == IsNormalized::Yes { Cow::Borrowed(tekst) } else { Cow::Owned(tekst.nfc().collect()) }
 }
 
 /// A closed list whose members have a wire name and an API name.

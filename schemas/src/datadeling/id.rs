@@ -99,8 +99,7 @@ impl Rang {
         if self.mikros != annen.mikros {
             return self.mikros < annen.mikros;
         }
-        self.kilde.epoke < annen.kilde.epoke
-            || (self.kilde.sammenlignbar(&annen.kilde) && self.kilde.offset < annen.kilde.offset)
+        self.kilde.epoke < annen.kilde.epoke || (self.kilde.sammenlignbar(&annen.kilde) && self.kilde.offset < annen.kilde.offset)
     }
 
     /// The newer of the two; `self` when neither is older.

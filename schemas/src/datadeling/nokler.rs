@@ -192,8 +192,7 @@ mod tests {
     #[test]
     fn transitions_are_in_date_order() {
         let nokkel = |dato: &str, siste| OvergangNokkel { dato: dato.parse().unwrap(), avtale_id: id(siste) };
-        let ordnet =
-            [nokkel("0999-12-31", u128::MAX), nokkel("2023-12-31", 1), nokkel("2024-01-01", 0), nokkel("2024-01-01", 9)];
+        let ordnet = [nokkel("0999-12-31", u128::MAX), nokkel("2023-12-31", 1), nokkel("2024-01-01", 0), nokkel("2024-01-01", 9)];
         for par in ordnet.windows(2) {
             assert!(par.first().map(OvergangNokkel::bytes) < par.last().map(OvergangNokkel::bytes));
         }

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use ouroboros::self_referencing;
 use rocksdb::{
-    ColumnFamily, ColumnFamilyDescriptor, DB, DBPinnableSlice, DBRawIteratorWithThreadMode, ErrorKind, FlushOptions, Options, ReadOptions,
-    WriteBatch,
+    ColumnFamily, ColumnFamilyDescriptor, DB, DBPinnableSlice, DBRawIteratorWithThreadMode, ErrorKind, FlushOptions, Options, ReadOptions, WriteBatch,
 };
 
 use super::options::{StateOptions, column_options, database_options, memtable_bytes, metadata_options};
@@ -30,11 +29,8 @@ pub(crate) struct Database {
 impl Database {
     /// Opens or creates the database in `dir`, with the column families of `stores` and any others it has.
     pub(crate) fn open(dir: &Path, stores: &[&str], options: &StateOptions) -> Result<(Arc<Self>, Vec<Arc<str>>), StateError> {
-        let existing = if dir.join("CURRENT").exists() {
-            DB::list_cf(&Options::default(), dir).map_err(|error| library_error(&error))?
-        } else {
-            Vec::new()
-        };
+        let existing =
+            if dir.join("CURRENT").exists() { DB::list_cf(&Options::default(), dir).map_err(|error| library_error(&error))? } else { Vec::new() };
         let mut families: Vec<String> = vec![METADATA_FAMILY.to_owned()];
         families.extend(stores.iter().map(|store| format!("{STORE_PREFIX}{store}")));
         let unknown: Vec<String> = existing.into_iter().filter(|family| !families.contains(family)).collect();
@@ -115,9 +111,10 @@ pub(crate) struct Family {
 impl Family {
     pub(crate) fn find(database: &Arc<Database>, store: &str) -> Result<Self, StateError> {
         Self::try_new(Arc::clone(database), |opened| {
-            opened.db.cf_handle(&format!("{STORE_PREFIX}{store}")).ok_or_else(|| {
-                StateError::new(StateErrorKind::Corrupt, "expected its column family to have been opened").in_store(store)
-            })
+            opened
+                .db
+                .cf_handle(&format!("{STORE_PREFIX}{store}"))
+                .ok_or_else(|| StateError::new(StateErrorKind::Corrupt, "expected its column family to have been opened").in_store(store))
         })
     }
 

@@ -55,10 +55,7 @@ impl StoreMetadata {
         let (next_offset, rest) = rest.split_first_chunk()?;
         let (wall_time, identity) = rest.split_first_chunk()?;
         let position = Position { next_offset: i64::from_be_bytes(*next_offset), wall_time: i64::from_be_bytes(*wall_time) };
-        Some(Self {
-            position: (flags & HAS_OFFSET != 0).then_some(position),
-            identity: (flags & HAS_IDENTITY != 0).then(|| identity.to_vec()),
-        })
+        Some(Self { position: (flags & HAS_OFFSET != 0).then_some(position), identity: (flags & HAS_IDENTITY != 0).then(|| identity.to_vec()) })
     }
 
     pub(super) fn read(database: &Database, store: &str) -> Result<Self, StateError> {

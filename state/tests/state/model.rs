@@ -269,7 +269,12 @@ impl Run<'_> {
                 self.forward_all(store)?;
                 let from = self.log.end;
                 let mut batch = self.task()?.state.batch();
-                store.prepare(&mut batch, &mut |record| { self.log.append(record); Ok(()) }).unwrap();
+                store
+                    .prepare(&mut batch, &mut |record| {
+                        self.log.append(record);
+                        Ok(())
+                    })
+                    .unwrap();
                 self.log.end_transaction(from, false);
                 if self.fault == Fault::ApplyBeforeCommit {
                     self.task()?.state.apply(batch).unwrap();
@@ -300,7 +305,12 @@ impl Run<'_> {
         self.forward_all(store)?;
         let from = self.log.end;
         let mut batch = self.task()?.state.batch();
-        store.prepare(&mut batch, &mut |record| { self.log.append(record); Ok(()) }).unwrap();
+        store
+            .prepare(&mut batch, &mut |record| {
+                self.log.append(record);
+                Ok(())
+            })
+            .unwrap();
         self.check_changelog(from)?;
         self.log.end_transaction(from, true);
         batch.set_offset("store", self.log.end).unwrap();
@@ -457,12 +467,8 @@ fn content(value: u16) -> String {
 fn step() -> impl Strategy<Value = Step> {
     let key = || 0..KEYS.len();
     let end = || proptest::option::of(0..KEYS.len());
-    let point = prop_oneof![
-        Just(CrashPoint::BeforePrepare),
-        Just(CrashPoint::BeforeCommit),
-        Just(CrashPoint::BeforeApply),
-        Just(CrashPoint::AfterApply),
-    ];
+    let point =
+        prop_oneof![Just(CrashPoint::BeforePrepare), Just(CrashPoint::BeforeCommit), Just(CrashPoint::BeforeApply), Just(CrashPoint::AfterApply),];
     prop_oneof![
         4 => key().prop_map(Step::Get),
         8 => (key(), any::<u16>()).prop_map(|(key, value)| Step::Put(key, value)),

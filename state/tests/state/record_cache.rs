@@ -183,7 +183,9 @@ proptest! {
 fn downstream_sees_one_change_a_key_in_order_of_the_latest_write() {
     let task = caching_task(1 << 20, &Log::default());
     let mut store = task.store.borrow_mut();
-    for (number, (key, value)) in (1..).zip([("A", Some("1")), ("D", Some("5")), ("A", Some("20")), ("X", Some("9")), ("X", None), ("A", Some("300"))]) {
+    for (number, (key, value)) in
+        (1..).zip([("A", Some("1")), ("D", Some("5")), ("A", Some("20")), ("X", Some("9")), ("X", None), ("A", Some("300"))])
+    {
         store.put_cached(&key.to_owned(), value.map(str::to_owned), number, Origin(number.unsigned_abs())).unwrap();
         assert!(evicted(&mut store).is_empty());
     }

@@ -1,6 +1,8 @@
 //! A changelog replayed from the stored offset gives the state; replayed from further back, too.
 
-use straum_state::{ChangelogRecord, ChangelogRestorer, RowFormat, RowSink, StateError, StateErrorKind, StoreSpec, StoreSupplier, StoreView, TaskState};
+use straum_state::{
+    ChangelogRecord, ChangelogRestorer, RowFormat, RowSink, StateError, StateErrorKind, StoreSpec, StoreSupplier, StoreView, TaskState,
+};
 
 use crate::support::{Clock, Disk, Log, builder, specs, text, text_task};
 

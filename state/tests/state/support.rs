@@ -134,13 +134,7 @@ pub struct LogRecord {
 impl Log {
     pub fn append(&mut self, record: ChangelogRecord<'_>) {
         let ChangelogRecord { key, value, timestamp } = record;
-        self.records.push(LogRecord {
-            offset: self.end,
-            key: key.to_vec(),
-            value: value.map(<[u8]>::to_vec),
-            timestamp,
-            committed: false,
-        });
+        self.records.push(LogRecord { offset: self.end, key: key.to_vec(), value: value.map(<[u8]>::to_vec), timestamp, committed: false });
         self.end += 1;
     }
 
@@ -160,11 +154,8 @@ impl Log {
         let mut batches = committed.chunks(3).peekable();
         while let Some(batch) = batches.next() {
             let next = if batches.peek().is_none() { self.end } else { batch.last().unwrap().offset + 1 };
-            let mut records = batch.iter().map(|record| ChangelogRecord {
-                key: &record.key,
-                value: record.value.as_deref(),
-                timestamp: record.timestamp,
-            });
+            let mut records =
+                batch.iter().map(|record| ChangelogRecord { key: &record.key, value: record.value.as_deref(), timestamp: record.timestamp });
             state.restore(supplier.name(), &*restorer, &mut records, next).unwrap();
         }
     }
@@ -200,7 +191,13 @@ impl<S: StateStore> Task<S> {
     pub fn commit(&self, log: &mut Log) {
         let from = log.end;
         let mut batch = self.state.batch();
-        self.store.borrow_mut().prepare(&mut batch, &mut |record| { log.append(record); Ok(()) }).unwrap();
+        self.store
+            .borrow_mut()
+            .prepare(&mut batch, &mut |record| {
+                log.append(record);
+                Ok(())
+            })
+            .unwrap();
         log.end_transaction(from, true);
         batch.set_offset(&Arc::clone(self.store.borrow().name()), log.end).unwrap();
         self.store.borrow_mut().committed();

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use straum_state::{
-    BuiltStore, ChangelogRecord, ChangelogRestorer, ChangelogWriter, CommitBatch, Direction, KeyRange, Overlay, RecordCache, CacheSizing, RowFormat, RowSink,
-    Savepoint, StateError, StateStore, StoreContext, StoreSpec, StoreSupplier, Column, ValueCodec,
+    BuiltStore, CacheSizing, ChangelogRecord, ChangelogRestorer, ChangelogWriter, Column, CommitBatch, Direction, KeyRange, Overlay, RecordCache,
+    RowFormat, RowSink, Savepoint, StateError, StateStore, StoreContext, StoreSpec, StoreSupplier, ValueCodec,
 };
 
 use crate::support::{Disk, Log, Task, text};
@@ -66,10 +66,8 @@ impl WindowStore {
         let mut found = Vec::new();
         for segment in from.div_euclid(self.segments.interval)..=to.div_euclid(self.segments.interval) {
             let prefix = [&segment.to_be_bytes(), key.as_bytes()].concat();
-            let range = KeyRange::inclusive(
-                Some(&[&prefix[..], &from.to_be_bytes()].concat()),
-                Some(&[&prefix[..], &to.to_be_bytes(), &[0xff; 4]].concat()),
-            );
+            let range =
+                KeyRange::inclusive(Some(&[&prefix[..], &from.to_be_bytes()].concat()), Some(&[&prefix[..], &to.to_be_bytes(), &[0xff; 4]].concat()));
             let mut rows = self.rows.scan(&range, Direction::Forward);
             while let Some(row) = rows.next_with(|local, value, _| (local.len(), local[prefix.len()..].to_vec(), value)) {
                 let (length, suffix, value) = row.unwrap();
@@ -161,10 +159,7 @@ impl StoreSupplier for WindowSupplier {
 
     fn changelog_config(&self) -> Option<BTreeMap<String, String>> {
         let retention = self.segments.retention + 24 * 3_600_000;
-        Some(BTreeMap::from([
-            ("cleanup.policy".to_owned(), "compact,delete".to_owned()),
-            ("retention.ms".to_owned(), retention.to_string()),
-        ]))
+        Some(BTreeMap::from([("cleanup.policy".to_owned(), "compact,delete".to_owned()), ("retention.ms".to_owned(), retention.to_string())]))
     }
 
     fn restorer(&self) -> Arc<dyn ChangelogRestorer> {

@@ -12,7 +12,9 @@ use super::output;
 use super::{Common, Outcome};
 
 #[derive(Args)]
-#[command(after_help = "Examples:\n  straum check case.yaml\n  straum check --crash-everywhere topologies/scenarios/*/*.yaml\nExit codes: 0 all pass, 1 one fails, 2 one is no scenario.")]
+#[command(
+    after_help = "Examples:\n  straum check case.yaml\n  straum check --crash-everywhere topologies/scenarios/*/*.yaml\nExit codes: 0 all pass, 1 one fails, 2 one is no scenario."
+)]
 pub(super) struct Check {
     /// Scenario files
     #[arg(required = true, value_name = "FILE")]

@@ -48,7 +48,10 @@ impl Connection {
         if matches!(request, Request::Topics | Request::Tail { .. } | Request::Produce { .. }) {
             return operator::of_topics(&open_log(&self.folder)?, request, SystemClock.now());
         }
-        let occupant = self.folder.occupant()?.with_context(|| format!("no topology has run in {} yet; start with: straum run TOPOLOGY", self.folder.path().display()))?;
+        let occupant = self
+            .folder
+            .occupant()?
+            .with_context(|| format!("no topology has run in {} yet; start with: straum run TOPOLOGY", self.folder.path().display()))?;
         let application = Application::open(&self.folder, &occupant, Opening { clock: Arc::new(SystemClock), threads: 1, paused: true })?;
         let answer = operator::of_stores(&application, request);
         application.close()?;
@@ -64,7 +67,12 @@ fn ask_process(process: &Listening, request: &Request) -> Result<Value> {
         .send_json(request)
         .with_context(|| format!("process {} does not answer", process.process))?;
     let status = response.status();
-    let body: Value = response.body_mut().with_config().limit(1 << 30).read_json().with_context(|| format!("process {} answered what is not JSON", process.process))?;
+    let body: Value = response
+        .body_mut()
+        .with_config()
+        .limit(1 << 30)
+        .read_json()
+        .with_context(|| format!("process {} answered what is not JSON", process.process))?;
     match body.get("error").and_then(Value::as_str) {
         _ if status.is_success() => Ok(body),
         Some(error) => bail!("{error}"),

@@ -29,7 +29,9 @@ const TODAY: &str = "2026-02-03T12:00:00+01:00";
 const QUIET: Duration = Duration::from_millis(300);
 
 #[derive(Args)]
-#[command(after_help = "The messages are read once: a second start restores its stores and shows that it did.\nWhere: --data DIR, else the cache folder of the user.")]
+#[command(
+    after_help = "The messages are read once: a second start restores its stores and shows that it did.\nWhere: --data DIR, else the cache folder of the user."
+)]
 pub(super) struct Demo {
     /// Keep on and answer queries over HTTP, until Ctrl-C
     #[arg(long)]
@@ -62,7 +64,10 @@ impl Demo {
         }
         let today: Timestamp = TODAY.parse()?;
         let say = |text: &str| if common.json { Ok(()) } else { output::line(text) };
-        say(&format!("\nStraum: 751 messages about agreements on labour-market measures (tiltak), kept as queryable state in {}", folder.path().display()))?;
+        say(&format!(
+            "\nStraum: 751 messages about agreements on labour-market measures (tiltak), kept as queryable state in {}",
+            folder.path().display()
+        ))?;
         let clock = Arc::new(DemoClock { start: today.as_millisecond(), since: Instant::now() });
         let started = Instant::now();
         let occupant = Occupant { topology: "datadeling".to_owned(), settings: Settings::new() };
@@ -90,7 +95,10 @@ impl Demo {
         say(&store::stores(&stores))?;
         let answers = self.answers(common, &application, &say)?;
         if common.json {
-            let restored: Vec<Value> = restored.iter().map(|(task, store, from, records)| json!({ "task": task, "store": store, "from": from, "records": records })).collect();
+            let restored: Vec<Value> = restored
+                .iter()
+                .map(|(task, store, from, records)| json!({ "task": task, "store": store, "from": from, "records": records }))
+                .collect();
             output::json(&json!({
                 "today": today.to_string(), "messages": all, "read": if before == 0 { read } else { 0 }, "processedNow": processed,
                 "restored": restored, "stores": stores, "answers": answers,
@@ -110,7 +118,8 @@ impl Demo {
         say(&format!("\nFive questions, asked of the query API (today is taken to be {}):", TODAY.get(..10).unwrap_or(TODAY)))?;
         let mut answers = Vec::new();
         for (number, question) in (1..).zip(&QUESTIONS) {
-            let answer = service.call(Stores::Application(&application.streams.read()), &question.call(application.clock.now(), application.behind()?));
+            let answer =
+                service.call(Stores::Application(&application.streams.read()), &question.call(application.clock.now(), application.behind()?));
             let answer = question.read(&answer).map_err(|problem| anyhow::anyhow!("question {number} was not answered: {problem}"))?;
             let mask = |text: String| if common.show_personal { text } else { personal.mask_text(&text) };
             let rows = (question.rows)(&answer).into_iter().map(|row| row.into_iter().map(mask).collect());
@@ -152,7 +161,9 @@ fn forget(folder: &DataFolder) -> Result<()> {
     // Only what straum made: the folder may be anyone's.
     for path in [folder.log(), folder.state()] {
         match std::fs::remove_dir_all(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).with_context(|| format!("cannot delete {}", path.display())),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("cannot delete {}", path.display()));
+            }
             _ => {}
         }
     }
@@ -221,7 +232,10 @@ fn restored_table(restored: &[(String, String, i64, u64)]) -> String {
             None => stores.push((store, vec![at], *records)),
         }
     }
-    output::table(&["store", "records restored", "task: from changelog offset"], stores.into_iter().map(|(store, places, records)| vec![store.to_owned(), records.to_string(), places.join(", ")]))
+    output::table(
+        &["store", "records restored", "task: from changelog offset"],
+        stores.into_iter().map(|(store, places, records)| vec![store.to_owned(), records.to_string(), places.join(", ")]),
+    )
 }
 
 /// The topology in short: a line a sub-topology, its sources, stores and sinks.

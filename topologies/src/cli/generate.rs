@@ -7,11 +7,13 @@ use clap::Args;
 use serde_json::{Value, json};
 use straum_topologies::registry::{Generated, Wish};
 
-use super::{Outcome, topologies};
 use super::topic::raw;
+use super::{Outcome, topologies};
 
 #[derive(Args)]
-#[command(after_help = "Examples:\n  straum generate datadeling --records 100000 --seed 7 > messages.jsonl\n  straum generate count | straum topic produce words --file -\nNo message concerns a real person.")]
+#[command(
+    after_help = "Examples:\n  straum generate datadeling --records 100000 --seed 7 > messages.jsonl\n  straum generate count | straum topic produce words --file -\nNo message concerns a real person."
+)]
 pub(super) struct Generate {
     /// The topology
     #[arg(value_parser = topologies())]

@@ -57,7 +57,8 @@ pub(super) const QUESTIONS: [Question; 5] = [
         field: "varighet",
         header: &["agreements", "days, overlaps counted twice", "days", "from – to"],
         rows: |answer| {
-            let segments: Vec<String> = list(&answer["segmenter"]).iter().map(|segment| format!("{} – {}", text(&segment["fra"]), text(&segment["til"]))).collect();
+            let segments: Vec<String> =
+                list(&answer["segmenter"]).iter().map(|segment| format!("{} – {}", text(&segment["fra"]), text(&segment["til"]))).collect();
             vec![vec![text(&answer["antallAvtaler"]), text(&answer["sumDager"]), text(&answer["unionDager"]), segments.join(", ")]]
         },
     },
@@ -78,7 +79,12 @@ pub(super) const QUESTIONS: [Question; 5] = [
             }
             persons.sort();
             let all = (format!("{} persons", text(&answer["antallPersoner"])), text(&answer["antallAvtaler"]));
-            persons.into_iter().map(|(person, agreements)| (person, agreements.to_string())).chain([all]).map(|(person, agreements)| vec![person, agreements]).collect()
+            persons
+                .into_iter()
+                .map(|(person, agreements)| (person, agreements.to_string()))
+                .chain([all])
+                .map(|(person, agreements)| vec![person, agreements])
+                .collect()
         },
     },
 ];

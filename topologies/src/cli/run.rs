@@ -16,7 +16,9 @@ use super::server;
 use super::{Common, Outcome, topologies};
 
 #[derive(Args)]
-#[command(after_help = "Examples:\n  straum run count\n  straum run datadeling --data /var/lib/datadeling --set epoke=2\nWhile it runs, `straum store` and `straum topic` on the same folder ask it.")]
+#[command(
+    after_help = "Examples:\n  straum run count\n  straum run datadeling --data /var/lib/datadeling --set epoke=2\nWhile it runs, `straum store` and `straum topic` on the same folder ask it."
+)]
 pub(super) struct Run {
     /// The topology
     #[arg(value_parser = topologies())]

@@ -40,7 +40,9 @@ pub(super) async fn serve(application: Arc<Application>, folder: &DataFolder, po
         .route("/internal/metrics", get(metrics))
         .fallback(query)
         .with_state(served);
-    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.with_context(|| format!("cannot listen on port {port}; choose another with --port"))?;
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+        .await
+        .with_context(|| format!("cannot listen on port {port}; choose another with --port"))?;
     let address = listener.local_addr()?;
     folder.listen(&Listening { port: address.port(), token: token.to_string(), process: std::process::id() })?;
     let ready = ready(address);

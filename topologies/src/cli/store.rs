@@ -10,7 +10,9 @@ use super::output;
 use super::{Common, Outcome};
 
 #[derive(Subcommand)]
-#[command(after_help = "Examples:\n  straum store list\n  straum store get words-counted foss\n  straum store range words-counted --from a --to f --limit 10 --json")]
+#[command(
+    after_help = "Examples:\n  straum store list\n  straum store get words-counted foss\n  straum store range words-counted --from a --to f --limit 10 --json"
+)]
 pub(super) enum Store {
     /// Which stores there are, and how many rows they have
     List,

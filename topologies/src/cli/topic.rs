@@ -16,7 +16,9 @@ use super::{Common, Outcome};
 const BATCH: usize = 5_000;
 
 #[derive(Subcommand)]
-#[command(after_help = "Examples:\n  straum topic list\n  straum topic tail counts --records 5\n  straum topic produce words --value foss\n  straum generate count --records 1000 | straum topic produce words --file -")]
+#[command(
+    after_help = "Examples:\n  straum topic list\n  straum topic tail counts --records 5\n  straum topic produce words --value foss\n  straum generate count --records 1000 | straum topic produce words --file -"
+)]
 pub(super) enum Topic {
     /// Which topics there are
     List,
@@ -64,7 +66,9 @@ impl Topic {
         let connection = Connection::new(common)?;
         let answer = match self {
             Self::List => connection.ask(&Request::Topics)?,
-            Self::Tail { topic, partition, records } => connection.ask(&Request::Tail { topic: topic.clone(), partition: *partition, records: *records })?,
+            Self::Tail { topic, partition, records } => {
+                connection.ask(&Request::Tail { topic: topic.clone(), partition: *partition, records: *records })?
+            }
             Self::Produce { .. } => self.produce(&connection)?,
         };
         let answer = output::masked(common, connection.personal, answer);
@@ -88,7 +92,13 @@ impl Topic {
                 let rows = rows.map(|row| {
                     let time = row.get("timestamp").and_then(Value::as_i64).map(output::time).unwrap_or_default();
                     let headers = row.get("headers").filter(|headers| headers.as_object().is_some_and(|headers| !headers.is_empty()));
-                    vec![format!("{}:{}", of(row, "partition"), of(row, "offset")), time, of(row, "key"), of(row, "value"), headers.map(output::cell).unwrap_or_default()]
+                    vec![
+                        format!("{}:{}", of(row, "partition"), of(row, "offset")),
+                        time,
+                        of(row, "key"),
+                        of(row, "value"),
+                        headers.map(output::cell).unwrap_or_default(),
+                    ]
                 });
                 output::table(&["at", "timestamp", "key", "value", "headers"], rows)
             }

@@ -18,12 +18,7 @@ pub fn trenger_andre(gammel: Option<&AvtaleRad>, ny: Option<&AvtaleRad>) -> bool
 /// What to add when an agreement of a person changes. `andre` are the kinds of measure the person is on by other
 /// agreements, in any order and any number of times; not looked at unless [`trenger_andre`].
 #[must_use]
-pub fn deltaer(
-    gammel: Option<&AvtaleRad>,
-    ny: Option<&AvtaleRad>,
-    andre: impl IntoIterator<Item = Tiltakstype>,
-    dato: Date,
-) -> Deltaer {
+pub fn deltaer(gammel: Option<&AvtaleRad>, ny: Option<&AvtaleRad>, andre: impl IntoIterator<Item = Tiltakstype>, dato: Date) -> Deltaer {
     let (paa_for, paa_etter) = (paa(gammel), paa(ny));
     let (mut har_for, mut har_etter, mut har_noe) = (false, false, false);
     if paa_for != paa_etter {
@@ -33,12 +28,7 @@ pub fn deltaer(
             har_etter |= Some(tiltakstype) == paa_etter;
         }
     }
-    let tom = || AntallDelta {
-        avtaler_paa_tiltak: 0,
-        personer_paa_tiltak: 0,
-        per_status: PerStatus::default(),
-        beregnet_dato: dato,
-    };
+    let tom = || AntallDelta { avtaler_paa_tiltak: 0, personer_paa_tiltak: 0, per_status: PerStatus::default(), beregnet_dato: dato };
     let [talt_for, talt_etter] = [gammel, ny].map(|rad| rad.filter(|rad| !rad.feilregistrert));
     let mut alle = tom();
     let mut under_gammel = tom();
@@ -69,14 +59,8 @@ pub fn deltaer(
         under_ny = slaa_sammen(under_gammel, &under_ny);
         under_gammel = tom();
     }
-    let med = |nokkel: Option<AntallNokkel>, delta: AntallDelta| {
-        nokkel.filter(|_| !delta.er_null()).map(|nokkel| (nokkel, delta))
-    };
-    [
-        med(type_for.map(AntallNokkel::Type), under_gammel),
-        med(type_etter.map(AntallNokkel::Type), under_ny),
-        med(Some(AntallNokkel::Alle), alle),
-    ]
+    let med = |nokkel: Option<AntallNokkel>, delta: AntallDelta| nokkel.filter(|_| !delta.er_null()).map(|nokkel| (nokkel, delta));
+    [med(type_for.map(AntallNokkel::Type), under_gammel), med(type_etter.map(AntallNokkel::Type), under_ny), med(Some(AntallNokkel::Alle), alle)]
 }
 
 /// The kind of measure an agreement has the person on.

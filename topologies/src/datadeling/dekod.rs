@@ -9,8 +9,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 use straum_schemas::datadeling::{
-    Arsak, AvtaleId, DodtBrev, Fnr, Gravferd, Innmelding, Kilde, Mangel, Mikros, Parkert, Redusert, Tiltakstype, Verdi,
-    Wirenavn, nfc,
+    Arsak, AvtaleId, DodtBrev, Fnr, Gravferd, Innmelding, Kilde, Mangel, Mikros, Parkert, Redusert, Tiltakstype, Verdi, Wirenavn, nfc,
 };
 
 use super::kjente::Kjente;
@@ -66,9 +65,7 @@ impl Utfall {
         match self {
             Self::Redusert(redusert) => (Some((redusert.avtale_id, Innmelding::Redusert(redusert))), None),
             Self::Parkert(parkert) => (Some((parkert.redusert.avtale_id, Innmelding::Parkert(parkert))), None),
-            Self::DodtBrev(brev, mangel) => {
-                (mangel.map(|mangel| (mangel.avtale_id, Innmelding::Mangel(mangel))), Some(brev))
-            }
+            Self::DodtBrev(brev, mangel) => (mangel.map(|mangel| (mangel.avtale_id, Innmelding::Mangel(mangel))), Some(brev)),
             Self::Tombstone(avtale_id, gravferd) => (Some((avtale_id, Innmelding::Gravferd(gravferd))), None),
             Self::HoppetOver => (None, None),
         }
@@ -117,10 +114,7 @@ impl Dekoder {
                     Ulesbar::IkkeObjekt => Arsak::IkkeObjekt,
                 };
                 let brev = self.dodt_brev(post, nyttelast, arsak, None, &Melding::default());
-                Dekodet {
-                    utfall: Utfall::DodtBrev(Box::new(brev), None),
-                    tellere: Tellere::default().med(Teller::DodtBrev),
-                }
+                Dekodet { utfall: Utfall::DodtBrev(Box::new(brev), None), tellere: Tellere::default().med(Teller::DodtBrev) }
             }
         }
     }
@@ -147,14 +141,7 @@ impl Dekoder {
         Dekodet { utfall, tellere }
     }
 
-    fn dodt_brev(
-        &self,
-        post: &Kildepost<'_>,
-        nyttelast: &[u8],
-        arsak: Arsak,
-        felt: Option<&'static str>,
-        melding: &Melding<'_>,
-    ) -> DodtBrev {
+    fn dodt_brev(&self, post: &Kildepost<'_>, nyttelast: &[u8], arsak: Arsak, felt: Option<&'static str>, melding: &Melding<'_>) -> DodtBrev {
         DodtBrev {
             topic: self.topic.as_ref().into(),
             partisjon: post.kilde.partisjon,
@@ -196,13 +183,12 @@ fn redusert(melding: &Melding<'_>, post: &Kildepost<'_>) -> Result<Redusert, Fei
     let endret_tidspunkt = kreves(les_instant(&melding.sist_endret), "sistEndret")?;
     let veileder_nav_ident = valgfri(les_tekst(&melding.veileder_nav_ident), "veilederNavIdent")?;
     let godkjent_av_nav_ident = valgfri(les_tekst(&melding.godkjent_av_nav_ident), "godkjentAvNavIdent")?;
-    let godkjent_av_beslutter_nav_ident =
-        valgfri(les_tekst(&melding.godkjent_av_beslutter_nav_ident), "godkjentAvBeslutterNavIdent")?;
+    let godkjent_av_beslutter_nav_ident = valgfri(les_tekst(&melding.godkjent_av_beslutter_nav_ident), "godkjentAvBeslutterNavIdent")?;
     let start_dato = valgfri(les_dato(&melding.start_dato), "startDato")?;
     let slutt_dato = valgfri(les_dato(&melding.slutt_dato), "sluttDato")?;
     // For a mentor the percentage is the mentor's, not the participant's; it must still be a number.
-    let stillingprosent = valgfri(les_desimal(&melding.stillingprosent), "stillingprosent")?
-        .filter(|_| tiltakstype.kjent() != Some(Tiltakstype::Mentor));
+    let stillingprosent =
+        valgfri(les_desimal(&melding.stillingprosent), "stillingprosent")?.filter(|_| tiltakstype.kjent() != Some(Tiltakstype::Mentor));
     let antall_dager_per_uke = valgfri(les_desimal(&melding.antall_dager_per_uke), "antallDagerPerUke")?;
     let godkjent_av_deltaker = valgfri(les_lokal(&melding.godkjent_av_deltaker), "godkjentAvDeltaker")?;
     let godkjent_av_arbeidsgiver = valgfri(les_lokal(&melding.godkjent_av_arbeidsgiver), "godkjentAvArbeidsgiver")?;
@@ -210,8 +196,7 @@ fn redusert(melding: &Melding<'_>, post: &Kildepost<'_>) -> Result<Redusert, Fei
     let godkjent_av_beslutter = valgfri(les_lokal(&melding.godkjent_av_beslutter), "godkjentAvBeslutter")?;
     let avtale_inngaatt = valgfri(les_lokal(&melding.avtale_inngaatt), "avtaleInngått")?;
     let godkjent_paa_vegne_av = valgfri(les_bool(&melding.godkjent_pa_vegne_av), "godkjentPaVegneAv")?;
-    let godkjent_paa_vegne_av_arbeidsgiver =
-        valgfri(les_bool(&melding.godkjent_pa_vegne_av_arbeidsgiver), "godkjentPaVegneAvArbeidsgiver")?;
+    let godkjent_paa_vegne_av_arbeidsgiver = valgfri(les_bool(&melding.godkjent_pa_vegne_av_arbeidsgiver), "godkjentPaVegneAvArbeidsgiver")?;
     let stillingstype = valgfri(les_verdi(&melding.stillingstype), "stillingstype")?;
     let opphav = valgfri(les_verdi(&melding.opphav), "opphav")?;
     let feilregistrert = valgfri(les_bool(&melding.feilregistrert), "feilregistrert")?.unwrap_or(false);

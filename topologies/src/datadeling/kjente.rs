@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use jiff::civil::Date;
-use straum_schemas::datadeling::{
-    AvtaleRad, AvtaleStatus, Opphav, Redusert, Stillingstype, Tiltakstype, Verdi, Wirenavn,
-};
+use straum_schemas::datadeling::{AvtaleRad, AvtaleStatus, Opphav, Redusert, Stillingstype, Tiltakstype, Verdi, Wirenavn};
 
 use super::status;
 
@@ -105,25 +103,14 @@ impl Kjente {
     }
 }
 
-fn finn<'a, T: Wirenavn>(
-    verdi: &'a Verdi<T>,
-    tillegg: &[(Box<str>, T)],
-    felt: &'static str,
-) -> Result<T, Ukjent<'a>> {
+fn finn<'a, T: Wirenavn>(verdi: &'a Verdi<T>, tillegg: &[(Box<str>, T)], felt: &'static str) -> Result<T, Ukjent<'a>> {
     match verdi {
         Verdi::Kjent(ledd) => Ok(*ledd),
-        Verdi::Ukjent(navn) => tillegg
-            .iter()
-            .find_map(|(kjent, ledd)| (kjent == navn).then_some(*ledd))
-            .ok_or(Ukjent { felt, verdi: navn }),
+        Verdi::Ukjent(navn) => tillegg.iter().find_map(|(kjent, ledd)| (kjent == navn).then_some(*ledd)).ok_or(Ukjent { felt, verdi: navn }),
     }
 }
 
-fn finn_valgfri<'a, T: Wirenavn>(
-    verdi: Option<&'a Verdi<T>>,
-    tillegg: &[(Box<str>, T)],
-    felt: &'static str,
-) -> Result<Option<T>, Ukjent<'a>> {
+fn finn_valgfri<'a, T: Wirenavn>(verdi: Option<&'a Verdi<T>>, tillegg: &[(Box<str>, T)], felt: &'static str) -> Result<Option<T>, Ukjent<'a>> {
     verdi.map(|verdi| finn(verdi, tillegg, felt)).transpose()
 }
 

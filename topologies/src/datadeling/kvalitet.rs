@@ -24,9 +24,7 @@ pub fn vurder(gammel: &AvtaleRad, ny: &AvtaleRad) -> Tellere {
 
 /// Whether a reported status may not follow another by this kind of event. The statuses are not the same.
 fn ulovlig_steg(fra: AvtaleStatus, til: AvtaleStatus, hendelse: &str) -> bool {
-    use AvtaleStatus::{
-        Annullert, Avbrutt, Avsluttet, Gjennomfores, KlarForOppstart, ManglerGodkjenning, Paabegynt,
-    };
+    use AvtaleStatus::{Annullert, Avbrutt, Avsluttet, Gjennomfores, KlarForOppstart, ManglerGodkjenning, Paabegynt};
     match (fra, til) {
         (Annullert, _) | (KlarForOppstart | Gjennomfores | Avsluttet, Paabegynt | ManglerGodkjenning) => {
             !matches!(hendelse, "ENDRET_AV_ARENA" | "GJENOPPRETTET" | "LÅST_OPP")
@@ -44,9 +42,7 @@ mod tests {
 
     #[test]
     fn steps() {
-        use AvtaleStatus::{
-            Annullert, Avbrutt, Avsluttet, Gjennomfores, KlarForOppstart, ManglerGodkjenning, Paabegynt,
-        };
+        use AvtaleStatus::{Annullert, Avbrutt, Avsluttet, Gjennomfores, KlarForOppstart, ManglerGodkjenning, Paabegynt};
         for (fra, til, hendelse, ulovlig) in [
             (Gjennomfores, ManglerGodkjenning, "ENDRET", true),
             (Gjennomfores, ManglerGodkjenning, "ENDRET_AV_ARENA", false),

@@ -10,8 +10,7 @@ use straum::query::ReadOnlyStore;
 use straum::runtime::Streams;
 use straum::testing::TopologyTestDriver;
 use straum_schemas::datadeling::{
-    AntallNokkel, AntallRad, AvtaleId, AvtaleNrRad, AvtaleOppforing, AvtaleRad, BedriftNokkel, Fnr, Identsett, OvergangNokkel,
-    PersonNokkel, Tilstand,
+    AntallNokkel, AntallRad, AvtaleId, AvtaleNrRad, AvtaleOppforing, AvtaleRad, BedriftNokkel, Fnr, Identsett, OvergangNokkel, PersonNokkel, Tilstand,
 };
 
 use super::sporring::{self, PersonRader, Treff};
@@ -87,11 +86,7 @@ impl Lager {
             avtalenr: giver.lager(lagernavn::AVTALENR)?,
             antall: giver.lager(lagernavn::ANTALL)?,
             identer: giver.lager(lagernavn::IDENTER)?,
-            tellere: [
-                giver.lager(lagernavn::TELLERE_INN)?,
-                giver.lager(lagernavn::TELLERE_GJENKJORING)?,
-                giver.lager(lagernavn::TELLERE)?,
-            ],
+            tellere: [giver.lager(lagernavn::TELLERE_INN)?, giver.lager(lagernavn::TELLERE_GJENKJORING)?, giver.lager(lagernavn::TELLERE)?],
         })
     }
 

@@ -4,9 +4,7 @@
 //! number of agreements there. Subtract comes before add; both are guarded by age, so that a late subtract never removes a
 //! newer add and a late add never replaces a newer one.
 
-use straum_schemas::datadeling::{
-    AvtaleNrEndring, AvtaleNrRad, AvtaleRad, Delendring, Endring, Fnr, Mangel, Rang, Tilstand,
-};
+use straum_schemas::datadeling::{AvtaleNrEndring, AvtaleNrRad, AvtaleRad, Delendring, Endring, Fnr, Mangel, Rang, Tilstand};
 
 use super::rekkefolge::Lagring;
 
@@ -70,9 +68,7 @@ pub fn bruk_avtalenr(lagret: Option<&AvtaleNrRad>, endring: AvtaleNrEndring) -> 
     match (lagret, endring) {
         (Some(lagret), AvtaleNrEndring::Legg(ny)) if ny.rang.eldre_enn(&lagret.rang) => Lagring::Uendret,
         (_, AvtaleNrEndring::Legg(ny)) => Lagring::Skriv(ny),
-        (Some(lagret), AvtaleNrEndring::Trekk(gammel))
-            if lagret.avtale_id == gammel.avtale_id && !gammel.rang.eldre_enn(&lagret.rang) =>
-        {
+        (Some(lagret), AvtaleNrEndring::Trekk(gammel)) if lagret.avtale_id == gammel.avtale_id && !gammel.rang.eldre_enn(&lagret.rang) => {
             Lagring::Slett
         }
         (_, AvtaleNrEndring::Trekk(_)) => Lagring::Uendret,
@@ -87,16 +83,9 @@ struct Deler<'a> {
 }
 
 impl<'a> Deler<'a> {
-    fn av(
-        tilstand: Option<&'a Tilstand>,
-        rad_nokkel: impl Fn(&AvtaleRad) -> &str,
-        mangel_nokkel: impl Fn(&Mangel) -> Option<&str>,
-    ) -> Self {
+    fn av(tilstand: Option<&'a Tilstand>, rad_nokkel: impl Fn(&AvtaleRad) -> &str, mangel_nokkel: impl Fn(&Mangel) -> Option<&str>) -> Self {
         let hoved = tilstand.and_then(|tilstand| tilstand.rad.as_deref()).map(rad_nokkel);
-        let bare_mangel = tilstand
-            .and_then(|tilstand| tilstand.mangel.as_deref())
-            .and_then(mangel_nokkel)
-            .filter(|nokkel| Some(*nokkel) != hoved);
+        let bare_mangel = tilstand.and_then(|tilstand| tilstand.mangel.as_deref()).and_then(mangel_nokkel).filter(|nokkel| Some(*nokkel) != hoved);
         Self { hoved, bare_mangel, tilstand }
     }
 
@@ -131,10 +120,7 @@ fn etter(
     let gammel = Deler::av(endring.gammel.as_ref(), &rad_nokkel, &mangel_nokkel);
     let ny = Deler::av(endring.ny.as_ref(), &rad_nokkel, &mangel_nokkel);
     let mut send_del = |nokkel: &str| {
-        send(
-            nokkel,
-            Delendring { avtale_id: endring.avtale_id, trekk: gammel.rang(nokkel), legg: ny.under(nokkel) },
-        );
+        send(nokkel, Delendring { avtale_id: endring.avtale_id, trekk: gammel.rang(nokkel), legg: ny.under(nokkel) });
     };
     gammel.nokler().for_each(&mut send_del);
     ny.nokler().filter(|nokkel| gammel.rang(nokkel).is_none()).for_each(send_del);

@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 use straum_schemas::datadeling::{
-    AvtaleId, AvtaleOppforing, AvtaleRad, Endring, Gravferd, Gravstein, Innmelding, Kilde, Mangel, Mikros, Parkert,
-    Rang, Redusert, Statusarsak, Statusendring, Tilstand,
+    AvtaleId, AvtaleOppforing, AvtaleRad, Endring, Gravferd, Gravstein, Innmelding, Kilde, Mangel, Mikros, Parkert, Rang, Redusert, Statusarsak,
+    Statusendring, Tilstand,
 };
 
 use super::kjente::{self, Kjente};
@@ -83,12 +83,7 @@ pub fn motta(
 /// Tries every parked record of an agreement with the known values of now, in order of age. Those now older than the row
 /// fall out.
 #[must_use]
-pub fn prov_parkert(
-    avtale_id: AvtaleId,
-    lagret: Option<&AvtaleOppforing>,
-    parkert: Vec<Parkert>,
-    om: &Omstendighet<'_>,
-) -> Avgjorelse {
+pub fn prov_parkert(avtale_id: AvtaleId, lagret: Option<&AvtaleOppforing>, parkert: Vec<Parkert>, om: &Omstendighet<'_>) -> Avgjorelse {
     let mut bord = Bord::dekk(lagret, Vec::new());
     bord.rort_parkert = !parkert.is_empty();
     for post in parkert {
@@ -273,8 +268,7 @@ impl Bord {
             self.tellere.tell(Teller::ForGravstein);
             return;
         }
-        let rad_er_nyere =
-            |rad: &Arc<AvtaleRad>| kilde.sammenlignbar(&rad.kilde) && kilde.offset <= rad.kilde.offset;
+        let rad_er_nyere = |rad: &Arc<AvtaleRad>| kilde.sammenlignbar(&rad.kilde) && kilde.offset <= rad.kilde.offset;
         if self.ny.rad.as_ref().is_some_and(rad_er_nyere) {
             self.tellere.tell(Teller::Gammel);
             return;
@@ -292,15 +286,8 @@ impl Bord {
         self.ny.gravstein = Some(gravstein);
     }
 
-    fn avgjor(
-        mut self,
-        avtale_id: AvtaleId,
-        lagret: Option<&AvtaleOppforing>,
-        arsak: Statusarsak,
-        dato: Date,
-    ) -> Avgjorelse {
-        self.ny.har_parkert = !self.parkert.is_empty()
-            || (!self.rort_parkert && lagret.is_some_and(|lagret| lagret.har_parkert));
+    fn avgjor(mut self, avtale_id: AvtaleId, lagret: Option<&AvtaleOppforing>, arsak: Statusarsak, dato: Date) -> Avgjorelse {
+        self.ny.har_parkert = !self.parkert.is_empty() || (!self.rort_parkert && lagret.is_some_and(|lagret| lagret.har_parkert));
         let gammel_rad = lagret.and_then(|lagret| lagret.rad.as_deref());
         let ny_rad = self.ny.rad.as_deref();
         let samme_rad = match (gammel_rad, ny_rad) {
@@ -316,11 +303,7 @@ impl Bord {
         }
         Avgjorelse {
             overganger: Overgangsendring::mellom(gammel_rad, ny_rad),
-            endring: (!vist_likt).then(|| Endring {
-                avtale_id,
-                gammel: lagret.and_then(Tilstand::av),
-                ny: Tilstand::av(&self.ny),
-            }),
+            endring: (!vist_likt).then(|| Endring { avtale_id, gammel: lagret.and_then(Tilstand::av), ny: Tilstand::av(&self.ny) }),
             statusendring: status::statusendring(gammel_rad, ny_rad, arsak, dato),
             oppforing: match lagret {
                 _ if self.ny.er_tom() => lagret.map_or(Lagring::Uendret, |_| Lagring::Slett),

@@ -51,8 +51,7 @@ impl Overgangsdatoer {
         let endrer = |dato: &Date| {
             *dato > rad.beregnet_dato
                 && dato.yesterday().is_ok_and(|dagen_for| {
-                    effektiv_status(rad, dagen_for) != effektiv_status(rad, *dato)
-                        || paa_tiltak(rad, dagen_for) != paa_tiltak(rad, *dato)
+                    effektiv_status(rad, dagen_for) != effektiv_status(rad, *dato) || paa_tiltak(rad, dagen_for) != paa_tiltak(rad, *dato)
                 })
         };
         let starter = rad.start_dato.filter(endrer);
@@ -101,12 +100,7 @@ impl Overgangsendring {
 /// The status change between two states of a row, if there is one. `dato` is the transition date for
 /// [`Statusarsak::Dato`], else today.
 #[must_use]
-pub fn statusendring(
-    gammel: Option<&AvtaleRad>,
-    ny: Option<&AvtaleRad>,
-    arsak: Statusarsak,
-    dato: Date,
-) -> Option<Statusendring> {
+pub fn statusendring(gammel: Option<&AvtaleRad>, ny: Option<&AvtaleRad>, arsak: Statusarsak, dato: Date) -> Option<Statusendring> {
     let fra = gammel.map(|rad| rad.effektiv_status);
     let til = ny.map(|rad| rad.effektiv_status);
     let rad = ny.or(gammel).filter(|_| fra != til)?;

@@ -92,9 +92,7 @@ fn les_datotid(tekst: &str, krev_sekunder: bool) -> Option<(DateTime, i64)> {
 }
 
 fn tall(sifre: &[u8]) -> Option<i64> {
-    sifre.iter().try_fold(0_i64, |sum, siffer| {
-        siffer.is_ascii_digit().then(|| sum * 10 + i64::from(siffer - b'0'))
-    })
+    sifre.iter().try_fold(0_i64, |sum, siffer| siffer.is_ascii_digit().then(|| sum * 10 + i64::from(siffer - b'0')))
 }
 
 fn avrund(sekunder: i64, nanosekunder: i64) -> Option<Mikros> {
@@ -153,9 +151,7 @@ mod tests {
 
     #[test]
     fn dates_have_one_form() {
-        for (tekst, gyldig) in
-            [("2024-02-29", true), ("2024-02-30", false), ("2023-02-29", false), ("2024-2-9", false), ("+024-02-09", false)]
-        {
+        for (tekst, gyldig) in [("2024-02-29", true), ("2024-02-30", false), ("2023-02-29", false), ("2024-2-9", false), ("+024-02-09", false)] {
             assert_eq!(les_dato(tekst).is_some(), gyldig, "{tekst}");
         }
     }

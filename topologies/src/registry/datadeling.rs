@@ -120,10 +120,7 @@ impl TopologyDefinition for Datadeling {
     }
 
     fn personal(&self) -> Personal {
-        Personal {
-            fields: PERSONAL,
-            eleven_digits: true,
-        }
+        Personal { fields: PERSONAL, eleven_digits: true }
     }
 
     fn generate(&self, wish: Wish) -> Option<Box<dyn Iterator<Item = Generated>>> {

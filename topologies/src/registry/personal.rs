@@ -67,7 +67,9 @@ impl Personal {
 fn around_uuid(text: &str) -> Option<(&str, &str, &str)> {
     const LENGTH: usize = 36;
     let bytes = text.as_bytes();
-    let fits = |window: &[u8]| window.iter().enumerate().all(|(at, byte)| if matches!(at, 8 | 13 | 18 | 23) { *byte == b'-' } else { byte.is_ascii_hexdigit() });
+    let fits = |window: &[u8]| {
+        window.iter().enumerate().all(|(at, byte)| if matches!(at, 8 | 13 | 18 | 23) { *byte == b'-' } else { byte.is_ascii_hexdigit() })
+    };
     let start = bytes.windows(LENGTH).enumerate().position(|(at, window)| {
         let joined = |neighbour: Option<&u8>| neighbour.is_some_and(u8::is_ascii_alphanumeric);
         fits(window) && !joined(at.checked_sub(1).and_then(|before| bytes.get(before))) && !joined(bytes.get(at + LENGTH))
@@ -87,14 +89,22 @@ mod tests {
 
     #[test]
     fn ids_are_masked_wherever_they_are() {
-        let mut value = json!({"navIdent": "Z123456", "nr": 4, "deep": [{"id": "01810000001", "of": "01810000001/a1", "n": 12_345_678_901_u64}], "none": null});
+        let mut value =
+            json!({"navIdent": "Z123456", "nr": 4, "deep": [{"id": "01810000001", "of": "01810000001/a1", "n": 12_345_678_901_u64}], "none": null});
         PERSONAL.mask(&mut value);
         assert_eq!(value, json!({"navIdent": MASK, "nr": 4, "deep": [{"id": MASK, "of": format!("{MASK}/a1"), "n": MASK}], "none": null}));
     }
 
     #[test]
     fn other_numbers_stay() {
-        for text in ["999999999", "123456789012", "2026-01-26T13:51:10.534473Z", "", "104e330a-e90d-4d0e-aaf8-a53427434477", "ø 104e330a-e90d-4d0e-aaf8-53427434477a."] {
+        for text in [
+            "999999999",
+            "123456789012",
+            "2026-01-26T13:51:10.534473Z",
+            "",
+            "104e330a-e90d-4d0e-aaf8-a53427434477",
+            "ø 104e330a-e90d-4d0e-aaf8-53427434477a.",
+        ] {
             assert_eq!(PERSONAL.mask_text(text), text);
         }
     }

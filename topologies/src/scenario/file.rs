@@ -343,7 +343,10 @@ impl Scenario {
                 let asks = usize::from(row.value.is_some()) + usize::from(row.absent) + usize::from(row.count.is_some());
                 if asks != 1 || row.key.is_some() == row.count.is_some() {
                     let line = step.referenced.line();
-                    return Err(invalid(format!("line {line}: store {:?}, expected a key with value or absent: true, or a count without a key", row.name)));
+                    return Err(invalid(format!(
+                        "line {line}: store {:?}, expected a key with value or absent: true, or a count without a key",
+                        row.name
+                    )));
                 }
             }
         }

@@ -35,7 +35,9 @@ pub fn check(answer: &Value, expected: &ExpectedList) -> Result<(), String> {
 fn spans(elements: &[&Value], expected: &Span) -> Result<(), String> {
     let days = elements.iter().map(|element| {
         let date = |field: &str| element.get(field).and_then(Value::as_str).and_then(|text| text.parse::<Date>().ok());
-        let (from, to) = date(&expected.from).zip(date(&expected.to)).ok_or_else(|| format!("an element without the dates {} and {}", expected.from, expected.to))?;
+        let (from, to) = date(&expected.from)
+            .zip(date(&expected.to))
+            .ok_or_else(|| format!("an element without the dates {} and {}", expected.from, expected.to))?;
         from.until(to).map(|days| days.get_days() + 1).map_err(|error| error.to_string())
     });
     let days = days.collect::<Result<Vec<i32>, String>>()?;

@@ -27,7 +27,9 @@ pub fn contains(came: &Value, expected: &Value) -> bool {
         (Value::Object(came), Value::Object(expected)) => {
             expected.iter().all(|(name, value)| came.get(name).map_or(value.is_null(), |came| contains(came, value)))
         }
-        (Value::Array(came), Value::Array(expected)) => came.len() == expected.len() && came.iter().zip(expected).all(|(came, expected)| contains(came, expected)),
+        (Value::Array(came), Value::Array(expected)) => {
+            came.len() == expected.len() && came.iter().zip(expected).all(|(came, expected)| contains(came, expected))
+        }
         _ => same(came, expected),
     }
 }
@@ -36,7 +38,9 @@ pub fn contains(came: &Value, expected: &Value) -> bool {
 fn same(came: &Value, expected: &Value) -> bool {
     match (came, expected) {
         (Value::Number(came), Value::Number(expected)) => came == expected || came.as_f64() == expected.as_f64(),
-        (Value::Object(a), Value::Object(b)) => a.len() == b.len() && a.iter().all(|(name, value)| b.get(name).is_some_and(|other| same(value, other))),
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(name, value)| b.get(name).is_some_and(|other| same(value, other)))
+        }
         (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
         _ => came == expected,
     }
@@ -67,7 +71,9 @@ pub fn consumed(came: &[Came], expected: &[ExpectedRecord], matching: Match) -> 
     }
     let fitting: Vec<Vec<usize>> = expected
         .iter()
-        .map(|expected| came.iter().enumerate().filter(|(_, came)| matches(came, expected, matching == Match::Subset)).map(|(index, _)| index).collect())
+        .map(|expected| {
+            came.iter().enumerate().filter(|(_, came)| matches(came, expected, matching == Match::Subset)).map(|(index, _)| index).collect()
+        })
         .collect();
     pair(&fitting, came.len())
 }
@@ -149,7 +155,8 @@ pub fn came_shown(came: &Came, with_headers: bool, with_timestamp: bool) -> Valu
             fields.insert("headers".to_owned(), json!(came.headers));
         }
         if with_timestamp {
-            let timestamp = jiff::Timestamp::from_millisecond(came.timestamp).map_or_else(|_| came.timestamp.to_string(), |timestamp| timestamp.to_string());
+            let timestamp =
+                jiff::Timestamp::from_millisecond(came.timestamp).map_or_else(|_| came.timestamp.to_string(), |timestamp| timestamp.to_string());
             fields.insert("timestamp".to_owned(), json!(timestamp));
         }
     }

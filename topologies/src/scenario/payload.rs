@@ -57,7 +57,8 @@ pub fn to_hex(bytes: &[u8]) -> String {
 }
 
 fn from_hex(text: &str) -> Result<Vec<u8>, String> {
-    let digits: Option<Vec<u8>> = text.chars().filter(|character| !character.is_whitespace()).map(|digit| u8::try_from(digit.to_digit(16)?).ok()).collect();
+    let digits: Option<Vec<u8>> =
+        text.chars().filter(|character| !character.is_whitespace()).map(|digit| u8::try_from(digit.to_digit(16)?).ok()).collect();
     match digits {
         Some(digits) if digits.len() % 2 == 0 => Ok(digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect()),
         _ => Err(format!("hex {text:?}, expected pairs of hexadecimal digits")),

@@ -129,7 +129,19 @@ impl<'a> Run<'a> {
         let driver = builder.start()?;
         let (stores, started) = (definition.stores(), driver.now());
         let (outputs, crashes) = (HashMap::new(), Crashes::default());
-        let mut run = Self { scenario, plan, definition, driver, sources: topology.source_topics(), ends: Vec::new(), started, stores, service, outputs, crashes };
+        let mut run = Self {
+            scenario,
+            plan,
+            definition,
+            driver,
+            sources: topology.source_topics(),
+            ends: Vec::new(),
+            started,
+            stores,
+            service,
+            outputs,
+            crashes,
+        };
         for send in &case.before {
             let (topic, lines, key) = run.file(send)?;
             for line in lines {
@@ -302,9 +314,10 @@ impl<'a> Run<'a> {
         let mut lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line)).collect();
         if let Some(asked) = send.lines {
             let there = lines.len();
-            lines = lines.get(asked.first - 1..asked.last).map(<[_]>::to_vec).ok_or_else(|| {
-                Problem::new(format!("lines {}-{}, expected within the {there} of {}", asked.first, asked.last, path.display()))
-            })?;
+            lines = lines
+                .get(asked.first - 1..asked.last)
+                .map(<[_]>::to_vec)
+                .ok_or_else(|| Problem::new(format!("lines {}-{}, expected within the {there} of {}", asked.first, asked.last, path.display())))?;
         }
         let key = payload::bytes(&send.key, true).map_err(Problem::new)?;
         Ok((self.input(&send.topic)?, lines.into_iter().map(<[u8]>::to_vec).collect(), key))
@@ -313,7 +326,8 @@ impl<'a> Run<'a> {
     fn send_file(&mut self, send: &SendFile) -> Result<(), Problem> {
         let (topic, lines, key) = self.file(send)?;
         let timestamp = self.driver.now();
-        let write = |driver: &TopologyTestDriver, line: &[u8]| driver.write(&topic, send.partition, key.as_deref(), Some(line), timestamp, &Headers::new());
+        let write =
+            |driver: &TopologyTestDriver, line: &[u8]| driver.write(&topic, send.partition, key.as_deref(), Some(line), timestamp, &Headers::new());
         let Some(output) = self.plan.output_of_line() else {
             for line in &lines {
                 write(&self.driver, line)?;
@@ -367,7 +381,8 @@ impl<'a> Run<'a> {
             Output { reader, pending: Vec::new() }
         });
         for record in output.reader.read(driver)? {
-            let headers: BTreeMap<String, Value> = record.headers.iter().map(|(name, value)| (name.to_owned(), payload::shown(value, true))).collect();
+            let headers: BTreeMap<String, Value> =
+                record.headers.iter().map(|(name, value)| (name.to_owned(), payload::shown(value, true))).collect();
             let (key, value) = (payload::shown(record.key.as_deref(), true), payload::shown(record.value.as_deref(), false));
             output.pending.push(Came { key, value, headers, timestamp: record.timestamp });
         }
@@ -389,7 +404,10 @@ impl<'a> Run<'a> {
         let expected = Value::Array(expect.records.iter().map(expected_shown).collect());
         let came = Value::Array(pending.iter().map(|came| came_shown(came, with_headers, with_timestamp)).collect());
         let message = format!("{} records in {}, {:?} match of {} expected", pending.len(), expect.topic, expect.matching, expect.records.len());
-        Err(Problem { message: message.to_lowercase().replace(&expect.topic.to_lowercase(), &expect.topic), difference: difference(&expected, &came) })
+        Err(Problem {
+            message: message.to_lowercase().replace(&expect.topic.to_lowercase(), &expect.topic),
+            difference: difference(&expected, &came),
+        })
     }
 
     fn expect_count(&mut self, count: &ExpectCount) -> Result<(), Problem> {
@@ -419,7 +437,10 @@ impl<'a> Run<'a> {
         let row = definition.get(stores, key)?;
         match (row, &asked.value) {
             (None, None) => Ok(()),
-            (Some(row), None) => Err(Problem { message: format!("store {} has a row of {key}, expected none", asked.name), difference: difference(&Value::Null, &row.value) }),
+            (Some(row), None) => Err(Problem {
+                message: format!("store {} has a row of {key}, expected none", asked.name),
+                difference: difference(&Value::Null, &row.value),
+            }),
             (None, Some(_)) => {
                 let rows = definition.range(stores, &Selection { limit: Some(ROWS_NAMED), ..Selection::default() })?;
                 let keys: Vec<String> = rows.iter().map(|row| registry::text_of(&row.key)).collect();
@@ -434,7 +455,13 @@ impl<'a> Run<'a> {
 
     fn http(&self, asked: &Http) -> Result<(), Problem> {
         let service = self.service.as_ref().ok_or_else(|| Problem::new(format!("topology {} has no query API", self.scenario.case.topology)))?;
-        let call = Call { method: asked.method.to_uppercase(), path: asked.path.clone(), body: asked.body.clone(), now: self.driver.now(), behind: self.behind()? };
+        let call = Call {
+            method: asked.method.to_uppercase(),
+            path: asked.path.clone(),
+            body: asked.body.clone(),
+            now: self.driver.now(),
+            behind: self.behind()?,
+        };
         let answer = service.call(Stores::Driver(&self.driver), &call);
         let name = format!("{} {}", call.method, call.path);
         if answer.status != asked.status {
@@ -445,7 +472,10 @@ impl<'a> Run<'a> {
             Some(expected) if !contains(&answer.body, expected) => {
                 Err(Problem { message: format!("answer of {name}"), difference: difference(expected, &focus(&answer.body, expected)) })
             }
-            _ => asked.lists.iter().try_for_each(|list| lists::check(&answer.body, list).map_err(|wrong| Problem::new(format!("answer of {name}: {wrong}")))),
+            _ => asked
+                .lists
+                .iter()
+                .try_for_each(|list| lists::check(&answer.body, list).map_err(|wrong| Problem::new(format!("answer of {name}: {wrong}")))),
         }
     }
 }

@@ -84,7 +84,8 @@ fn a1_a2_a9_rows_by_status() {
         let data = spor(&format!("{{ avtalerForStatus(status: {status}) {{ avtaleId }} }}"));
         assert_eq!(data["avtalerForStatus"].as_array().unwrap().len(), antall, "{status}");
     }
-    let data = spor("{ avtale(avtaleNr: 449) { ufullstendig } avtaler(filter: {inkluderFeilregistrert: true}) { antallTotalt elementer { avtaleId } } }");
+    let data =
+        spor("{ avtale(avtaleNr: 449) { ufullstendig } avtaler(filter: {inkluderFeilregistrert: true}) { antallTotalt elementer { avtaleId } } }");
     assert_eq!((&data["avtale"]["ufullstendig"], &data["avtaler"]["antallTotalt"]), (&json!(true), &json!(612)));
     assert_eq!(data["avtaler"]["elementer"].as_array().unwrap().len(), 100);
     let data = spor("{ avtalerForStatus(status: AVBRUTT) { avtaleNr effektivStatus(dato: \"2030-01-01\") } }");
@@ -120,19 +121,35 @@ fn d_counts_on_a_date() {
         ("2021-06-15", json!([["MIDLERTIDIG_LONNSTILSKUDD", 28, 9], ["VARIG_LONNSTILSKUDD", 7, 4], ["SOMMERJOBB", 51, 11], [null, 86, 20]])),
         (
             "2022-06-15",
-            json!([["ARBEIDSTRENING", 5, 2], ["MIDLERTIDIG_LONNSTILSKUDD", 39, 14], ["VARIG_LONNSTILSKUDD", 1, 1], ["SOMMERJOBB", 1, 1], [null, 46, 17]]),
+            json!([
+                ["ARBEIDSTRENING", 5, 2],
+                ["MIDLERTIDIG_LONNSTILSKUDD", 39, 14],
+                ["VARIG_LONNSTILSKUDD", 1, 1],
+                ["SOMMERJOBB", 1, 1],
+                [null, 46, 17]
+            ]),
         ),
         (
             "2023-01-01",
-            json!([["ARBEIDSTRENING", 67, 2], ["MIDLERTIDIG_LONNSTILSKUDD", 19, 12], ["VARIG_LONNSTILSKUDD", 1, 1], ["MENTOR", 1, 1],
-                ["INKLUDERINGSTILSKUDD", 1, 1], [null, 89, 15]]),
+            json!([
+                ["ARBEIDSTRENING", 67, 2],
+                ["MIDLERTIDIG_LONNSTILSKUDD", 19, 12],
+                ["VARIG_LONNSTILSKUDD", 1, 1],
+                ["MENTOR", 1, 1],
+                ["INKLUDERINGSTILSKUDD", 1, 1],
+                [null, 89, 15]
+            ]),
         ),
         ("2023-12-31", json!([["MIDLERTIDIG_LONNSTILSKUDD", 4, 3], ["VARIG_LONNSTILSKUDD", 2, 2], [null, 6, 5]])),
         ("2026-02-01", json!([["MENTOR", 1, 1], [null, 1, 1]])),
     ] {
         let data = spor(&format!("{{ antall(dato: \"{dato}\") {{ tiltakstype antallAvtaler antallPersoner }} }}"));
-        let funnet: Vec<Value> =
-            data["antall"].as_array().unwrap().iter().map(|linje| json!([linje["tiltakstype"], linje["antallAvtaler"], linje["antallPersoner"]])).collect();
+        let funnet: Vec<Value> = data["antall"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|linje| json!([linje["tiltakstype"], linje["antallAvtaler"], linje["antallPersoner"]]))
+            .collect();
         assert_eq!(Value::Array(funnet), linjer, "{dato}");
     }
 }
@@ -145,12 +162,17 @@ fn p_persons() {
            begge: avtalerForPerson(personnummer: \"08529942754\", personnumre: [\"08529942754\"]) { avtaleNr avtaleStatus }
            ingen: avtalerForPerson { avtaleId } }",
     );
-    assert_eq!(fordelt(&data["alle"], "tiltakstype"), ventet(&[("ARBEIDSTRENING", 69), ("MIDLERTIDIG_LONNSTILSKUDD", 2), ("VARIG_LONNSTILSKUDD", 1)]));
+    assert_eq!(
+        fordelt(&data["alle"], "tiltakstype"),
+        ventet(&[("ARBEIDSTRENING", 69), ("MIDLERTIDIG_LONNSTILSKUDD", 2), ("VARIG_LONNSTILSKUDD", 1)])
+    );
     assert_eq!(fordelt(&data["alle"], "avtaleStatus"), ventet(&[("AVSLUTTET", 68), ("ANNULLERT", 2), ("PAABEGYNT", 2)]));
-    let ordnet = |rad: &Value| (rad["startDato"].is_null(), rad["startDato"].as_str().map(str::to_owned), rad["avtaleId"].as_str().map(str::to_owned));
+    let ordnet =
+        |rad: &Value| (rad["startDato"].is_null(), rad["startDato"].as_str().map(str::to_owned), rad["avtaleId"].as_str().map(str::to_owned));
     assert!(data["alle"].as_array().unwrap().is_sorted_by_key(ordnet));
     assert_eq!((data["uten"].as_array().unwrap().len(), &data["ingen"]), (70, &json!([])));
-    let mut to: Vec<_> = data["begge"].as_array().unwrap().iter().map(|rad| (rad["avtaleNr"].as_i64().unwrap(), rad["avtaleStatus"].as_str().unwrap())).collect();
+    let mut to: Vec<_> =
+        data["begge"].as_array().unwrap().iter().map(|rad| (rad["avtaleNr"].as_i64().unwrap(), rad["avtaleStatus"].as_str().unwrap())).collect();
     to.sort_unstable();
     assert_eq!(to, [(266_596, "PAABEGYNT"), (266_599, "GJENNOMFORES")]);
 
@@ -302,7 +324,11 @@ fn refusals_say_what_to_do_and_name_no_one() {
         (json!({"query": format!("{{ avtalerForPerson(personnummer: \"{fnr}\") {{ p{fnr} }} }}")}).to_string(), 200, Value::Null),
         (json!({"query": "{ avtalerForPerson(antall: 1001) { avtaleId } }"}).to_string(), 200, json!("UGYLDIG_ARGUMENT")),
         (json!({"query": "{ avtalerForPerson(etter: \"æ\") { avtaleId } }"}).to_string(), 200, json!("UGYLDIG_ARGUMENT")),
-        (json!({"query": "{ varighet(identer: [], fra: \"2024-01-02\", til: \"2024-01-01\") { sumDager } }"}).to_string(), 200, json!("UGYLDIG_ARGUMENT")),
+        (
+            json!({"query": "{ varighet(identer: [], fra: \"2024-01-02\", til: \"2024-01-01\") { sumDager } }"}).to_string(),
+            200,
+            json!("UGYLDIG_ARGUMENT"),
+        ),
         (json!({"query": "{ __schema { queryType { name } } }"}).to_string(), 200, Value::Null),
     ] {
         let svar = FIXTUR.utfor(kropp.as_bytes());

@@ -108,9 +108,7 @@ fn the_order_of_dates_and_messages_does_not_matter_to_what_is_shown_in_the_end()
     forst_meldinger.kontroller();
     let mut forst_dato = Modell::ny("2026-06-01T12:00:00Z");
     les(&mut forst_dato, &meldinger);
-    let status = |modell: &Modell| -> Vec<_> {
-        modell.rader().map(|rad| (rad.avtale_id, rad.effektiv_status, rad.paa_tiltak_idag)).collect()
-    };
+    let status = |modell: &Modell| -> Vec<_> { modell.rader().map(|rad| (rad.avtale_id, rad.effektiv_status, rad.paa_tiltak_idag)).collect() };
     assert_eq!(status(&forst_meldinger), status(&forst_dato));
     let antall = |modell: &Modell| -> Vec<_> {
         modell.antall.iter().map(|(nokkel, rad)| (*nokkel, rad.avtaler_paa_tiltak, rad.personer_paa_tiltak)).collect()

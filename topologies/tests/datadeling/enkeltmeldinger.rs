@@ -148,9 +148,7 @@ fn m3_m4_m5_ties_are_accepted_and_fractions_are_numbers() {
         ("2024-01-01T00:00:10.000000400Z".into(), "2024-01-01T00:00:10.000000Z".into(), AvtaleStatus::Avsluttet, Teller::GodtattLik),
         ("2024-01-01T00:00:10.0000015Z".into(), "2024-01-01T00:00:10.000001Z".into(), AvtaleStatus::Gjennomfores, Teller::Gammel),
     ] {
-        let scene = Scene::ny()
-            .send(&json!({"sistEndret": forst}))
-            .send(&json!({"sistEndret": sist, "avtaleStatus": "AVSLUTTET"}));
+        let scene = Scene::ny().send(&json!({"sistEndret": forst})).send(&json!({"sistEndret": sist, "avtaleStatus": "AVSLUTTET"}));
         assert_eq!((scene.rad().avtale_status, scene.talt(teller)), (status, 1), "{forst} {sist}");
     }
 }
@@ -254,10 +252,7 @@ fn m12_m13_number_is_kept_and_a_mentors_percentage_is_not() {
 #[test]
 fn m15_m23_a_tombstone_deletes_everywhere() {
     for verdi in [None, Some(&b"null"[..]), Some(b" null\n")] {
-        let scene = Scene::ny()
-            .send(&json!({}))
-            .send(&json!({"sistEndret": mikro(20), "tiltakstype": "NY_TYPE"}))
-            .raa(Some(A1), verdi);
+        let scene = Scene::ny().send(&json!({})).send(&json!({"sistEndret": mikro(20), "tiltakstype": "NY_TYPE"})).raa(Some(A1), verdi);
         let modell = &scene.modell;
         assert!(modell.person.is_empty() && modell.bedrift.is_empty() && modell.avtalenr.is_empty());
         assert!(modell.antall.is_empty() && modell.parkert.is_empty() && modell.overganger.is_empty());

@@ -10,9 +10,7 @@ use straum_topologies::datadeling::tellere::Teller;
 
 use crate::modell::Modell;
 use AvtaleStatus::{Annullert, Avbrutt, Avsluttet, Gjennomfores, ManglerGodkjenning, Paabegynt};
-use Tiltakstype::{
-    Arbeidstrening, Inkluderingstilskudd, Mentor, MidlertidigLonnstilskudd, Sommerjobb, VarigLonnstilskudd,
-};
+use Tiltakstype::{Arbeidstrening, Inkluderingstilskudd, Mentor, MidlertidigLonnstilskudd, Sommerjobb, VarigLonnstilskudd};
 
 pub(crate) const HENDELSER: &str = include_str!("../../data/avtale-hendelser.jsonl");
 
@@ -55,24 +53,14 @@ fn a1_rows_and_the_one_dead_letter() {
 
 #[test]
 fn a2_reported_status() {
-    let ventet = [
-        (Annullert, 33),
-        (Avbrutt, 6),
-        (Paabegynt, 166),
-        (ManglerGodkjenning, 30),
-        (Gjennomfores, 11),
-        (Avsluttet, 366),
-    ];
+    let ventet = [(Annullert, 33), (Avbrutt, 6), (Paabegynt, 166), (ManglerGodkjenning, 30), (Gjennomfores, 11), (Avsluttet, 366)];
     assert_eq!(antall_med_status(&LEST), ventet);
 }
 
 #[test]
 fn a3_accepted_and_dropped() {
     let talt = |teller| LEST.talt(teller);
-    assert_eq!(
-        [Teller::GodtattForste, Teller::GodtattNyere, Teller::GodtattLik, Teller::Gammel, Teller::GammelLik].map(talt),
-        [612, 131, 7, 0, 0]
-    );
+    assert_eq!([Teller::GodtattForste, Teller::GodtattNyere, Teller::GodtattLik, Teller::Gammel, Teller::GammelLik].map(talt), [612, 131, 7, 0, 0]);
     let mut modell = Modell::ny("2026-02-03T12:00:00Z");
     let mut like = Vec::new();
     for (offset, linje) in HENDELSER.lines().enumerate() {
@@ -89,8 +77,7 @@ fn a3_accepted_and_dropped() {
 #[test]
 fn a6_reading_the_same_offsets_again_changes_nothing() {
     let mut modell = lest("2026-02-03T12:00:00Z");
-    let (endringer, avtale, statusendringer) =
-        (modell.endringer, modell.avtale.clone(), modell.statusendringer.len());
+    let (endringer, avtale, statusendringer) = (modell.endringer, modell.avtale.clone(), modell.statusendringer.len());
     les(&mut modell);
     les(&mut modell);
     assert_eq!((modell.endringer, modell.statusendringer.len()), (endringer, statusendringer));
@@ -100,9 +87,8 @@ fn a6_reading_the_same_offsets_again_changes_nothing() {
 
 #[test]
 fn a7_a8_persons_employers_and_numbers() {
-    let distinkte = |verdi: fn(&straum_schemas::datadeling::AvtaleRad) -> &str| {
-        LEST.rader().map(verdi).collect::<std::collections::BTreeSet<_>>().len()
-    };
+    let distinkte =
+        |verdi: fn(&straum_schemas::datadeling::AvtaleRad) -> &str| LEST.rader().map(verdi).collect::<std::collections::BTreeSet<_>>().len();
     assert_eq!(distinkte(|rad| rad.deltaker_fnr.as_str()), 115);
     assert_eq!(distinkte(|rad| &rad.bedrift_nr), 22);
     assert_eq!(LEST.rader().filter(|rad| rad.avtale_nr.is_none()).count(), 8);
@@ -111,8 +97,7 @@ fn a7_a8_persons_employers_and_numbers() {
 
 #[test]
 fn a9_avbrutt_stays() {
-    let mut numre: Vec<_> =
-        LEST.rader().filter(|rad| rad.avtale_status == Avbrutt).filter_map(|rad| rad.avtale_nr).collect();
+    let mut numre: Vec<_> = LEST.rader().filter(|rad| rad.avtale_status == Avbrutt).filter_map(|rad| rad.avtale_nr).collect();
     numre.sort_unstable();
     assert_eq!(numre, [2, 15, 18, 37, 38, 41]);
     for rad in numre.iter().map(|nr| LEST.rad(*nr)) {
@@ -160,33 +145,29 @@ fn a11_a12_single_rows() {
 fn d_counts_on_a_date() {
     type Linjer = &'static [(Option<Tiltakstype>, usize, usize)];
     let tabell: [(&str, Linjer); 6] = [
-        ("2020-03-01", &[
-            (Some(Arbeidstrening), 2, 2),
-            (Some(MidlertidigLonnstilskudd), 3, 3),
-            (Some(Mentor), 2, 2),
-            (None, 7, 4),
-        ]),
-        ("2021-06-15", &[
-            (Some(MidlertidigLonnstilskudd), 28, 9),
-            (Some(VarigLonnstilskudd), 7, 4),
-            (Some(Sommerjobb), 51, 11),
-            (None, 86, 20),
-        ]),
-        ("2022-06-15", &[
-            (Some(Arbeidstrening), 5, 2),
-            (Some(MidlertidigLonnstilskudd), 39, 14),
-            (Some(VarigLonnstilskudd), 1, 1),
-            (Some(Sommerjobb), 1, 1),
-            (None, 46, 17),
-        ]),
-        ("2023-01-01", &[
-            (Some(Arbeidstrening), 67, 2),
-            (Some(MidlertidigLonnstilskudd), 19, 12),
-            (Some(VarigLonnstilskudd), 1, 1),
-            (Some(Mentor), 1, 1),
-            (Some(Inkluderingstilskudd), 1, 1),
-            (None, 89, 15),
-        ]),
+        ("2020-03-01", &[(Some(Arbeidstrening), 2, 2), (Some(MidlertidigLonnstilskudd), 3, 3), (Some(Mentor), 2, 2), (None, 7, 4)]),
+        ("2021-06-15", &[(Some(MidlertidigLonnstilskudd), 28, 9), (Some(VarigLonnstilskudd), 7, 4), (Some(Sommerjobb), 51, 11), (None, 86, 20)]),
+        (
+            "2022-06-15",
+            &[
+                (Some(Arbeidstrening), 5, 2),
+                (Some(MidlertidigLonnstilskudd), 39, 14),
+                (Some(VarigLonnstilskudd), 1, 1),
+                (Some(Sommerjobb), 1, 1),
+                (None, 46, 17),
+            ],
+        ),
+        (
+            "2023-01-01",
+            &[
+                (Some(Arbeidstrening), 67, 2),
+                (Some(MidlertidigLonnstilskudd), 19, 12),
+                (Some(VarigLonnstilskudd), 1, 1),
+                (Some(Mentor), 1, 1),
+                (Some(Inkluderingstilskudd), 1, 1),
+                (None, 89, 15),
+            ],
+        ),
         ("2023-12-31", &[(Some(MidlertidigLonnstilskudd), 4, 3), (Some(VarigLonnstilskudd), 2, 2), (None, 6, 5)]),
         ("2026-02-01", &[(Some(Mentor), 1, 1), (None, 1, 1)]),
     ];
@@ -210,10 +191,7 @@ fn p_persons() {
     let person = LEST.person("21018806158");
     let av = |tiltakstype| person.treff.iter().filter(|treff| treff.rad.tiltakstype == tiltakstype).count();
     let med = |status| person.treff.iter().filter(|treff| treff.rad.avtale_status == status).count();
-    assert_eq!(
-        (person.treff.len(), [Arbeidstrening, MidlertidigLonnstilskudd, VarigLonnstilskudd].map(av)),
-        (72, [69, 2, 1])
-    );
+    assert_eq!((person.treff.len(), [Arbeidstrening, MidlertidigLonnstilskudd, VarigLonnstilskudd].map(av)), (72, [69, 2, 1]));
     assert_eq!([Avsluttet, Annullert, Paabegynt].map(med), [68, 2, 2]);
     assert_eq!(person.treff.iter().filter(|treff| !treff.rad.feilregistrert).count(), 70);
 
@@ -222,11 +200,9 @@ fn p_persons() {
     assert_eq!([MidlertidigLonnstilskudd, VarigLonnstilskudd, Sommerjobb].map(av), [13, 3, 13]);
     assert_eq!(svar.tiltakstyper, [MidlertidigLonnstilskudd, VarigLonnstilskudd, Sommerjobb]);
 
-    for (fnr, naar, ventet) in [
-        ("07860198775", "2023-02-05", &[548, 551][..]),
-        ("07860198775", "2023-02-06", &[548]),
-        ("11526525320", "2024-01-01", &[]),
-    ] {
+    for (fnr, naar, ventet) in
+        [("07860198775", "2023-02-05", &[548, 551][..]), ("07860198775", "2023-02-06", &[548]), ("11526525320", "2024-01-01", &[])]
+    {
         let svar = sporring::paa_tiltak(LEST.person(fnr), dato(naar));
         let mut funnet = numre(&svar.avtaler);
         funnet.sort_unstable();
@@ -236,8 +212,7 @@ fn p_persons() {
     assert!(rad.godkjent_av_veileder.is_some() && rad.avtale_inngaatt.is_none());
 
     let person = LEST.person("08529942754");
-    let mut funnet: Vec<_> =
-        person.treff.iter().map(|treff| (treff.rad.avtale_nr.unwrap(), treff.rad.avtale_status)).collect();
+    let mut funnet: Vec<_> = person.treff.iter().map(|treff| (treff.rad.avtale_nr.unwrap(), treff.rad.avtale_status)).collect();
     funnet.sort_unstable();
     assert_eq!(funnet, [(266_596, Paabegynt), (266_599, Gjennomfores)]);
 }
@@ -248,9 +223,7 @@ fn e_employers() {
     let personer: std::collections::BTreeSet<_> = rader.iter().map(|treff| &treff.rad.deltaker_fnr).collect();
     let gjennomfores = rader.iter().filter(|treff| treff.rad.avtale_status == Gjennomfores).count();
     assert_eq!((rader.len(), personer.len(), gjennomfores), (201, 64, 11));
-    for (bedrift_nr, naar, avtaler, personer) in
-        [("910825526", "2021-06-15", 43, 5), ("922086575", "2023-01-01", 41, 1)]
-    {
+    for (bedrift_nr, naar, avtaler, personer) in [("910825526", "2021-06-15", 43, 5), ("922086575", "2023-01-01", 41, 1)] {
         let svar = sporring::bedrift_paa_dato(LEST.bedrift(bedrift_nr), dato(naar));
         assert_eq!((svar.avtaler.len(), svar.antall_personer), (avtaler, personer), "{bedrift_nr}");
     }
@@ -296,10 +269,7 @@ fn g1_g2_effective_status() {
             assert_eq!(funnet, Some(*antall), "{naar} {status}");
         }
     }
-    let paa_tiltak = LEST
-        .rader()
-        .filter(|rad| rad.avtale_status == Gjennomfores && status::paa_tiltak(rad, dato("2023-11-24")))
-        .count();
+    let paa_tiltak = LEST.rader().filter(|rad| rad.avtale_status == Gjennomfores && status::paa_tiltak(rad, dato("2023-11-24"))).count();
     assert_eq!(paa_tiltak, 10);
 }
 
@@ -328,10 +298,7 @@ fn g3_g4_dates_pass_also_while_stopped() {
     assert_eq!(nye(&mut modell, "2023-11-24T23:00:30Z"), []);
     let for_nyttaar: Vec<_> = nye(&mut modell, "2023-12-31T19:00:00Z").into_iter().map(|(nr, ..)| nr).collect();
     assert_eq!(for_nyttaar, [546, 569, 582]);
-    assert_eq!(
-        nye(&mut modell, "2024-01-02T08:00:00Z"),
-        [592, 593, 598].map(|nr| avsluttes(nr, "2024-01-01"))
-    );
+    assert_eq!(nye(&mut modell, "2024-01-02T08:00:00Z"), [592, 593, 598].map(|nr| avsluttes(nr, "2024-01-01")));
 }
 
 #[test]
@@ -350,11 +317,7 @@ fn k3_legacy_rows_and_quality() {
 
 #[test]
 fn h8_a_filtered_list_in_pages() {
-    let filter = AvtaleFilter {
-        tiltakstyper: Some(vec![Sommerjobb]),
-        statuser: Some(vec![Avsluttet]),
-        ..AvtaleFilter::default()
-    };
+    let filter = AvtaleFilter { tiltakstyper: Some(vec![Sommerjobb]), statuser: Some(vec![Avsluttet]), ..AvtaleFilter::default() };
     filter.sjekk().unwrap();
     let side = |etter: Option<&str>| {
         let treff = LEST.treff().filter(|treff| filter.treffer(&treff.rad, LEST.idag()));
@@ -364,7 +327,6 @@ fn h8_a_filtered_list_in_pages() {
     let andre = side(forste.neste.as_deref());
     assert_eq!((forste.antall_totalt, forste.elementer.len(), forste.neste.is_some()), (82, 50, true));
     assert_eq!((andre.antall_totalt, andre.elementer.len(), andre.neste), (82, 32, None));
-    let alle: Vec<_> =
-        forste.elementer.iter().chain(&andre.elementer).map(|treff| sporring::Sortering::av(&treff.rad)).collect();
+    let alle: Vec<_> = forste.elementer.iter().chain(&andre.elementer).map(|treff| sporring::Sortering::av(&treff.rad)).collect();
     assert!(alle.is_sorted() && alle.len() == 82);
 }

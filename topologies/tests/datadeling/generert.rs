@@ -28,8 +28,7 @@ fn every_property_of_the_fixture_is_written_and_no_other() {
     };
     let fixtur = include_str!("../../data/avtale-hendelser.jsonl");
     let (gammel, ny) = (fixtur.lines().next().unwrap(), fixtur.lines().last().unwrap());
-    let generert: Vec<_> =
-        Generator::ny(Innstillinger { gift_promille: 0, ..innstillinger() }).filter_map(|melding| melding.verdi).collect();
+    let generert: Vec<_> = Generator::ny(Innstillinger { gift_promille: 0, ..innstillinger() }).filter_map(|melding| melding.verdi).collect();
     assert_eq!(egenskaper(generert.first().unwrap()), egenskaper(gammel.as_bytes()));
     assert_eq!(egenskaper(generert.last().unwrap()), egenskaper(ny.as_bytes()));
     let lengder: Vec<_> = generert.iter().map(Vec::len).collect();
@@ -53,8 +52,17 @@ fn all_oddities_are_met_and_counts_equal_a_recount() {
     modell.klokken_er("2026-02-03T12:00:00Z");
     modell.kontroller();
     for teller in [
-        Teller::GodtattForste, Teller::GodtattNyere, Teller::GodtattLik, Teller::Uendret, Teller::Gammel, Teller::Slettet,
-        Teller::Parkert, Teller::DodtBrev, Teller::NokkelUlikAvtaleId, Teller::SuspektKompaktering, Teller::PatchEndretStatus,
+        Teller::GodtattForste,
+        Teller::GodtattNyere,
+        Teller::GodtattLik,
+        Teller::Uendret,
+        Teller::Gammel,
+        Teller::Slettet,
+        Teller::Parkert,
+        Teller::DodtBrev,
+        Teller::NokkelUlikAvtaleId,
+        Teller::SuspektKompaktering,
+        Teller::PatchEndretStatus,
     ] {
         assert!(modell.talt(teller) > 0, "{}", teller.navn());
     }

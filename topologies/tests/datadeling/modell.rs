@@ -7,9 +7,8 @@ use jiff::civil::Date;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use straum_schemas::datadeling::{
-    AntallNokkel, AntallRad, AvtaleId, AvtaleNrRad, AvtaleOppforing, AvtaleRad, BedriftNokkel, Delendring, DodtBrev,
-    Innmelding, Kilde, Mikros, OvergangNokkel, Parkert, PersonNokkel, Statusendring, Tilstand,
-    Tiltakstype,
+    AntallNokkel, AntallRad, AvtaleId, AvtaleNrRad, AvtaleOppforing, AvtaleRad, BedriftNokkel, Delendring, DodtBrev, Innmelding, Kilde, Mikros,
+    OvergangNokkel, Parkert, PersonNokkel, Statusendring, Tilstand, Tiltakstype,
 };
 use straum_topologies::datadeling::dekod::{Dekoder, Kildepost};
 use straum_topologies::datadeling::kjente::Kjente;
@@ -47,11 +46,7 @@ fn omvei<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(verdi: &
     lest
 }
 
-fn lagre<K: Ord, T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(
-    kart: &mut BTreeMap<K, T>,
-    nokkel: K,
-    lagring: Lagring<T>,
-) {
+fn lagre<K: Ord, T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(kart: &mut BTreeMap<K, T>, nokkel: K, lagring: Lagring<T>) {
     match lagring {
         Lagring::Uendret => {}
         Lagring::Skriv(verdi) => drop(kart.insert(nokkel, omvei(&verdi))),
@@ -224,10 +219,7 @@ impl Modell {
         let mut rader = Vec::new();
         for fnr in identer {
             let prefiks = PersonNokkel::prefiks(fnr);
-            rader.extend(
-                under(&self.person, &prefiks)
-                    .map(|(nokkel, tilstand)| (PersonNokkel::les(nokkel).unwrap().avtale_id, tilstand.clone())),
-            );
+            rader.extend(under(&self.person, &prefiks).map(|(nokkel, tilstand)| (PersonNokkel::les(nokkel).unwrap().avtale_id, tilstand.clone())));
         }
         sporring::person_rader(rader)
     }
@@ -277,8 +269,7 @@ impl Modell {
         let mut talt = BTreeMap::new();
         for linje in sporring::antall(self.rader(), idag) {
             let nokkel = linje.tiltakstype.map_or(AntallNokkel::Alle, AntallNokkel::Type);
-            let (avtaler, personer): (i64, i64) =
-                (linje.antall_avtaler.try_into().unwrap(), linje.antall_personer.try_into().unwrap());
+            let (avtaler, personer): (i64, i64) = (linje.antall_avtaler.try_into().unwrap(), linje.antall_personer.try_into().unwrap());
             if avtaler != 0 {
                 talt.insert(nokkel, (avtaler, personer));
             }

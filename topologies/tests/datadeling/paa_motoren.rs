@@ -99,7 +99,10 @@ fn g3_g4_dates_pass_also_while_stopped() {
             .statusendringer()
             .iter()
             .map(|endring| {
-                assert_eq!((endring.arsak, endring.fra, endring.til), (Statusarsak::Dato, Some(AvtaleStatus::Gjennomfores), Some(AvtaleStatus::Avsluttet)));
+                assert_eq!(
+                    (endring.arsak, endring.fra, endring.til),
+                    (Statusarsak::Dato, Some(AvtaleStatus::Gjennomfores), Some(AvtaleStatus::Avsluttet))
+                );
                 let nr = modell.avtale[&endring.avtale_id].rad.as_ref().unwrap().avtale_nr.unwrap();
                 (nr, endring.gjelder_dato.to_string())
             })
@@ -107,11 +110,7 @@ fn g3_g4_dates_pass_also_while_stopped() {
         funnet.sort_unstable();
         funnet
     };
-    for (naa, ventet) in [
-        ("2023-11-24T22:59:59Z", vec![]),
-        ("2023-11-24T23:00:30Z", vec![(540, "2023-11-25")]),
-        ("2023-11-24T23:01:00Z", vec![]),
-    ] {
+    for (naa, ventet) in [("2023-11-24T22:59:59Z", vec![]), ("2023-11-24T23:00:30Z", vec![(540, "2023-11-25")]), ("2023-11-24T23:01:00Z", vec![])] {
         motor.klokken_er(naa);
         modell.klokken_er(naa);
         let ventet: Vec<_> = ventet.into_iter().map(|(nr, dato)| (nr, dato.to_owned())).collect();

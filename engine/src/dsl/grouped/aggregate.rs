@@ -56,7 +56,11 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
     /// assert_eq!(driver.output("out", Utf8, I64).read_pairs(&driver)?, [("a".into(), 101), ("a".into(), 103)]);
     /// # Ok::<(), straum::Error>(())
     /// ```
-    pub fn aggregate_nullable<A, R, M>(self, aggregator: impl Fn(&K, V, Option<A>) -> R + Send + Sync + 'static, materialized: Materialized<A>) -> KTable<K, A>
+    pub fn aggregate_nullable<A, R, M>(
+        self,
+        aggregator: impl Fn(&K, V, Option<A>) -> R + Send + Sync + 'static,
+        materialized: Materialized<A>,
+    ) -> KTable<K, A>
     where
         A: Clone + 'static,
         R: NullableOutcome<A, M>,

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use straum_state::ValueAndTimestamp;
 
 use crate::dsl::grouped::repartitioned::SharedSource;
-use crate::dsl::options::nullable;
-use crate::serde::Change;
 use crate::dsl::ktable::materialized::{Materialization, TableStore};
+use crate::dsl::options::nullable;
 use crate::dsl::{Consumed, Grouped, KStream, KTable, Materialized, Produced};
 use crate::error::{BoxError, Error};
 use crate::processor::Record;
 use crate::processor::edge::Receiver;
+use crate::serde::Change;
 
 /// A stream grouped by key. Kafka Streams: `KGroupedStream`.
 ///
@@ -138,7 +138,8 @@ where
         let found: Option<ValueAndTimestamp<A>> = self.table.get(&key).map_err(|error| error.in_node(&self.name))?;
         let received = timestamp;
         let timestamp = found.as_ref().map_or(timestamp, |found| found.timestamp.max(timestamp));
-        let step = (self.step)(&key, value, found.as_ref().map(|found| &found.value)).map_err(|error| Error::processing(error).in_node(&self.name))?;
+        let step =
+            (self.step)(&key, value, found.as_ref().map(|found| &found.value)).map_err(|error| Error::processing(error).in_node(&self.name))?;
         self.table.put_aggregate(Record { key, value: Change { old: step.old, new: step.new }, timestamp, headers }, received)
     }
 }

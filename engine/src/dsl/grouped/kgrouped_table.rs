@@ -82,7 +82,10 @@ impl<K: 'static, V: 'static> KGroupedTable<K, V> {
     /// ```
     pub fn count(self, mut materialized: Materialized<i64>) -> KTable<K, i64> {
         materialized.value_serde.get_or_insert_with(|| Arc::new(I64));
-        let steps = Steps { subtract: Box::new(|_, _, count| Ok(Some(count - 1))), add: Box::new(|_, _, count: Option<i64>| Ok(Some(count.unwrap_or(0) + 1))) };
+        let steps = Steps {
+            subtract: Box::new(|_, _, count| Ok(Some(count - 1))),
+            add: Box::new(|_, _, count: Option<i64>| Ok(Some(count.unwrap_or(0) + 1))),
+        };
         self.aggregate_nodes("KTABLE-AGGREGATE-", steps, materialized)
     }
 

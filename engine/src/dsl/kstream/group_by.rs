@@ -76,4 +76,3 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         KGroupedStream::new(selected.nullable(), name, grouped)
     }
 }
-

@@ -78,7 +78,10 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// assert_eq!(driver.output("out", Utf8, I64).read_pairs(&driver)?, [("a".into(), 2)]);
     /// # Ok::<(), straum::Error>(())
     /// ```
-    pub fn try_map_values_with_key<V2: 'static, E: Into<BoxError>>(self, mapper: impl Fn(&K, V) -> Result<V2, E> + Send + Sync + 'static) -> KStream<K, V2> {
+    pub fn try_map_values_with_key<V2: 'static, E: Into<BoxError>>(
+        self,
+        mapper: impl Fn(&K, V) -> Result<V2, E> + Send + Sync + 'static,
+    ) -> KStream<K, V2> {
         self.map_value_nodes(move |key, value| mapper(key, value).map_err(Into::into))
     }
 

@@ -49,9 +49,9 @@ impl<K, V> Receiver<K, V> for MergeNode<K, V> {
 impl<K: 'static, V: 'static> KStream<K, V> {
     /// A node of this name that hands every record on.
     pub(crate) fn pass_through(self, name: std::sync::Arc<str>) -> Self {
-        let node = self.builder.add_node(name, NodeKind::Processor, &[self.node], |instance| {
-            Ok(Rc::new(MergeNode { downstream: instance.downstream::<K, V>()? }))
-        });
+        let node = self
+            .builder
+            .add_node(name, NodeKind::Processor, &[self.node], |instance| Ok(Rc::new(MergeNode { downstream: instance.downstream::<K, V>()? })));
         Self::new(&self.builder, node, self.rekeyed)
     }
 }

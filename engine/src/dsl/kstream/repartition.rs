@@ -4,9 +4,9 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::dsl::builder::Passes;
 use crate::dsl::kstream::to::Topic;
 use crate::dsl::{Consumed, KStream, Produced, Repartitioned};
-use crate::dsl::builder::Passes;
 use crate::error::Error;
 use crate::processor::edge::{Downstream, Receiver};
 use crate::processor::{Nullable, Record};

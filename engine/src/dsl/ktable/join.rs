@@ -47,8 +47,17 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
     /// assert_eq!(changes, [("a".into(), Some(15)), ("a".into(), None)]);
     /// # Ok::<(), straum::Error>(())
     /// ```
-    pub fn join<V2: Clone + 'static, VR: Clone + 'static>(self, other: KTable<K, V2>, joiner: impl Fn(V, V2) -> VR + Send + Sync + 'static) -> KTable<K, VR> {
-        self.join_nodes(Named::numbered(), other, Kind::Inner, Arc::new(move |_, left, right| Ok(left.zip(right).map(|(left, right)| joiner(left, right)))))
+    pub fn join<V2: Clone + 'static, VR: Clone + 'static>(
+        self,
+        other: KTable<K, V2>,
+        joiner: impl Fn(V, V2) -> VR + Send + Sync + 'static,
+    ) -> KTable<K, VR> {
+        self.join_nodes(
+            Named::numbered(),
+            other,
+            Kind::Inner,
+            Arc::new(move |_, left, right| Ok(left.zip(right).map(|(left, right)| joiner(left, right)))),
+        )
     }
 
     /// The rows of this table, with the other's value where there is one. Kafka Streams: `KTable.leftJoin`.
@@ -180,13 +189,17 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
         other: KTable<K, V2>,
         joiner: impl Fn(Option<V>, Option<V2>) -> Option<VR> + Send + Sync + 'static,
     ) -> KTable<K, VR> {
-        let joiner = move |_: &K, left: Option<V>, right: Option<V2>| {
-            Ok(if left.is_some() || right.is_some() { joiner(left, right) } else { None })
-        };
+        let joiner = move |_: &K, left: Option<V>, right: Option<V2>| Ok(if left.is_some() || right.is_some() { joiner(left, right) } else { None });
         self.join_nodes(name.into(), other, Kind::Outer, Arc::new(joiner))
     }
 
-    pub(super) fn join_nodes<V2: Clone + 'static, VR: Clone + 'static>(self, name: Named, other: KTable<K, V2>, kind: Kind, joiner: Joiner<K, V, V2, VR>) -> KTable<K, VR> {
+    pub(super) fn join_nodes<V2: Clone + 'static, VR: Clone + 'static>(
+        self,
+        name: Named,
+        other: KTable<K, V2>,
+        kind: Kind,
+        joiner: Joiner<K, V, V2, VR>,
+    ) -> KTable<K, VR> {
         let builder = self.builder.clone();
         // Kafka Streams names the merge first.
         let (merge_name, this_name, other_name) =

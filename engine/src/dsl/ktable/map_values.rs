@@ -75,7 +75,10 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
     /// assert_eq!(driver.store::<String, String>("texts")?.get(&"b".to_owned())?, None);
     /// # Ok::<(), straum::Error>(())
     /// ```
-    pub fn try_map_values<V2: Clone + 'static, E: Into<BoxError>>(self, mapper: impl Fn(V) -> Result<V2, E> + Send + Sync + 'static) -> KTable<K, V2> {
+    pub fn try_map_values<V2: Clone + 'static, E: Into<BoxError>>(
+        self,
+        mapper: impl Fn(V) -> Result<V2, E> + Send + Sync + 'static,
+    ) -> KTable<K, V2> {
         self.map_value_nodes(Arc::new(move |_, value| mapper(value).map(Some).map_err(Into::into)))
     }
 

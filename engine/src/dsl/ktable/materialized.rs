@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use straum_state::{KeyValueStoreBuilder, SharedSerde, Unforwarded, ValueAndTimestamp};
 

@@ -13,8 +13,8 @@ use super::{MemberHandle, Pending};
 use crate::group::connection::{ClientSettings, Coordinator};
 use crate::group::member::{Member, MemberSettings, Now};
 use crate::group::wire::{
-    DeleteGroupsRequest, DescribeRequest, DescribeResponse, DescribedGroup, FetchGroup, FetchTopic, OffsetCommitPartition, OffsetCommitRequest, OffsetCommitTopic,
-    OffsetFetchRequest, Request,
+    DeleteGroupsRequest, DescribeRequest, DescribeResponse, DescribedGroup, FetchGroup, FetchTopic, OffsetCommitPartition, OffsetCommitRequest,
+    OffsetCommitTopic, OffsetFetchRequest, Request,
 };
 use crate::group::{ErrorAction, ErrorCode, GroupError, GroupErrorKind};
 use crate::log::{CommittedOffset, GroupMembership, TopicPartition};
@@ -188,7 +188,8 @@ async fn commit(coordinator: &Coordinator, request: &OffsetCommitRequest) -> Res
 
 async fn fetch(coordinator: &Coordinator, request: &OffsetFetchRequest) -> Result<BTreeMap<TopicPartition, CommittedOffset>, GroupError> {
     let first_error = |response: &<OffsetFetchRequest as Request>::Response| {
-        let of_partitions = response.groups.iter().flat_map(|group| &group.topics).flat_map(|topic| &topic.partitions).map(|partition| partition.error_code);
+        let of_partitions =
+            response.groups.iter().flat_map(|group| &group.topics).flat_map(|topic| &topic.partitions).map(|partition| partition.error_code);
         let mut codes = response.groups.iter().map(|group| group.error_code).chain(of_partitions);
         (codes.find(|code| *code != 0).unwrap_or_default(), None)
     };

@@ -94,7 +94,10 @@ async fn heartbeat(coordinator: Arc<Coordinator>, number: RequestNumber, request
         // A broker that does not know the request at all says the same as one on which it is switched off.
         Err(error) if error.kind() == GroupErrorKind::Unsupported => {
             let error_code = ErrorCode::UnsupportedVersion.code();
-            Event::Answered(number, Box::new(HeartbeatResponse { error_code, error_message: Some(error.to_string()), ..HeartbeatResponse::default() }))
+            Event::Answered(
+                number,
+                Box::new(HeartbeatResponse { error_code, error_message: Some(error.to_string()), ..HeartbeatResponse::default() }),
+            )
         }
         Err(error) => Event::Lost(number, error.to_string()),
     }

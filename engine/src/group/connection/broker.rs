@@ -33,7 +33,8 @@ async fn set_up(settings: &ClientSettings, address: &str) -> Result<Channel, Gro
 
 /// Goes through the mechanism's steps. Says when the connection must be renewed, if ever.
 async fn authenticate(settings: &ClientSettings, channel: &Channel) -> Result<Option<Instant>, GroupError> {
-    let sasl = settings.sasl.as_ref().ok_or_else(|| GroupError::new(GroupErrorKind::Fatal, "sasl.mechanism is missing, security.protocol asks for one"))?;
+    let sasl =
+        settings.sasl.as_ref().ok_or_else(|| GroupError::new(GroupErrorKind::Fatal, "sasl.mechanism is missing, security.protocol asks for one"))?;
     let mut mechanism = sasl::mechanism(sasl);
     let handshake = SaslHandshakeRequest { mechanism: mechanism.name().to_owned() };
     let offered = channel.call(&handshake, settings.connection_setup_timeout).await?;

@@ -71,7 +71,8 @@ impl Channel {
     pub(super) async fn call_version<R: Request>(&self, request: &R, version: i16, timeout: Duration) -> Result<R::Response, GroupError> {
         let correlation_id = self.correlation.fetch_add(1, Ordering::Relaxed);
         let (reply, answer) = oneshot::channel();
-        let lost = |how: &str| GroupError::new(GroupErrorKind::Retriable, format!("{} got no answer from broker {}: {how}", R::API.name, self.address));
+        let lost =
+            |how: &str| GroupError::new(GroupErrorKind::Retriable, format!("{} got no answer from broker {}: {how}", R::API.name, self.address));
         match self.waiting.lock().as_mut() {
             Some(waiting) => waiting.insert(correlation_id, reply),
             None => return Err(lost("the connection is closed")),

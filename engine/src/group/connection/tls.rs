@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
-use tokio_rustls::TlsConnector;
 
 use super::TlsSettings;
 use crate::group::{GroupError, GroupErrorKind};
@@ -18,7 +18,9 @@ pub(super) async fn encrypt(settings: &TlsSettings, host: &str, stream: TcpStrea
     let config = config(settings)?;
     let name = ServerName::try_from(host.to_owned()).map_err(|error| refused(format!("{host} is no name a certificate can have: {error}")))?;
     let connected = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
-    connected.map_err(|error| GroupError::new(GroupErrorKind::Retriable, format!("no TLS with {host}: {error}; see ssl.ca.location and the broker's certificate")))
+    connected.map_err(|error| {
+        GroupError::new(GroupErrorKind::Retriable, format!("no TLS with {host}: {error}; see ssl.ca.location and the broker's certificate"))
+    })
 }
 
 fn config(settings: &TlsSettings) -> Result<ClientConfig, GroupError> {
@@ -36,8 +38,11 @@ fn config(settings: &TlsSettings) -> Result<ClientConfig, GroupError> {
     match (&settings.certificate_location, &settings.key_location) {
         (Some(certificate), Some(key)) => {
             let chain = certificates(certificate, "ssl.certificate.location")?;
-            let private = PrivateKeyDer::from_pem_file(key).map_err(|error| refused(format!("ssl.key.location {}: {error}, expected an unencrypted PEM key", key.display())))?;
-            builder.with_client_auth_cert(chain, private).map_err(|error| refused(format!("ssl.certificate.location and ssl.key.location do not fit: {error}")))
+            let private = PrivateKeyDer::from_pem_file(key)
+                .map_err(|error| refused(format!("ssl.key.location {}: {error}, expected an unencrypted PEM key", key.display())))?;
+            builder
+                .with_client_auth_cert(chain, private)
+                .map_err(|error| refused(format!("ssl.certificate.location and ssl.key.location do not fit: {error}")))
         }
         (None, None) => Ok(builder.with_no_client_auth()),
         _ => Err(refused("ssl.certificate.location and ssl.key.location go together, only one is given".to_owned())),

@@ -12,7 +12,8 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// Connects to `host:port`.
 pub(super) async fn open(settings: &ClientSettings, address: &str) -> Result<Box<dyn Stream>, GroupError> {
-    let unreachable = |error: &dyn std::fmt::Display| GroupError::new(GroupErrorKind::Retriable, format!("broker {address} cannot be reached: {error}"));
+    let unreachable =
+        |error: &dyn std::fmt::Display| GroupError::new(GroupErrorKind::Retriable, format!("broker {address} cannot be reached: {error}"));
     let stream = TcpStream::connect(address).await.map_err(|error| unreachable(&error))?;
     stream.set_nodelay(true).map_err(|error| unreachable(&error))?;
     if !settings.security_protocol.encrypts() {

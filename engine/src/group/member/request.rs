@@ -1,9 +1,9 @@
 //! What a heartbeat says.
 
 use super::{Action, InFlight, Member, State};
+use crate::group::Tasks;
 use crate::group::tasks::to_wire;
 use crate::group::wire::HeartbeatRequest;
-use crate::group::Tasks;
 
 const JOIN: i32 = 0;
 const LEAVE: i32 = -1;

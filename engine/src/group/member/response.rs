@@ -55,7 +55,8 @@ impl Member {
         self.shutdown_asked &= !request.shutdown;
         self.schedule.succeeded();
         self.verification.heard(assigned.is_some(), &self.settings, now);
-        let interval = u64::try_from(response.heartbeat_interval_ms).ok().filter(|interval| *interval > 0).map_or(DEFAULT_INTERVAL, Duration::from_millis);
+        let interval =
+            u64::try_from(response.heartbeat_interval_ms).ok().filter(|interval| *interval > 0).map_or(DEFAULT_INTERVAL, Duration::from_millis);
         let throttle = Duration::from_millis(u64::try_from(response.throttle_time_ms).unwrap_or_default());
         self.schedule.at(now.at.saturating_add(interval.max(LEAST_INTERVAL).max(throttle)));
         if self.state == State::Joining {

@@ -20,14 +20,14 @@ mod writer;
 
 pub use api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsResponse};
 pub use codec::Wire;
-pub use frame::{Api, Request, RequestHeader, decode_response, encode_request, MAX_FRAME_BYTES};
+pub use frame::{Api, MAX_FRAME_BYTES, Request, RequestHeader, decode_response, encode_request};
 pub use groups::{
-    Absent, DeleteGroupsRequest, DeleteGroupsResponse, DeletedGroup, DescribeRequest, DescribeResponse, DescribedAssignment, DescribedGroup, DescribedMember,
-    DescribedSubtopology, DescribedTopology,
+    Absent, DeleteGroupsRequest, DeleteGroupsResponse, DeletedGroup, DescribeRequest, DescribeResponse, DescribedAssignment, DescribedGroup,
+    DescribedMember, DescribedSubtopology, DescribedTopology,
 };
 pub use heartbeat::{
-    CopartitionGroup, Endpoint, EndpointPartitions, HeartbeatRequest, HeartbeatResponse, HeartbeatStatus, HeartbeatTopology, KeyValue, HeartbeatSubtopology,
-    TaskIds, TaskOffset, TopicInfo, TopicPartitions,
+    CopartitionGroup, Endpoint, EndpointPartitions, HeartbeatRequest, HeartbeatResponse, HeartbeatStatus, HeartbeatSubtopology, HeartbeatTopology,
+    KeyValue, TaskIds, TaskOffset, TopicInfo, TopicPartitions,
 };
 pub use lookup::{
     BrokerAddress, Coordinator, FindCoordinatorRequest, FindCoordinatorResponse, MetadataPartition, MetadataRequest, MetadataResponse, MetadataTopic,

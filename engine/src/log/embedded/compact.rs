@@ -60,7 +60,14 @@ impl Core {
         if chosen.is_empty() || state.cleaning || !worth_it {
             return None;
         }
-        let source = |segment: &&Segment| Source { path: segment.path.clone(), made: segment.made, base: segment.base, next: segment.next, size: segment.size, frames: segment.frames() };
+        let source = |segment: &&Segment| Source {
+            path: segment.path.clone(),
+            made: segment.made,
+            base: segment.base,
+            next: segment.next,
+            size: segment.size,
+            frames: segment.frames(),
+        };
         let sources = chosen.iter().map(source).collect();
         let job = Job { sources, aborted: Arc::clone(&state.aborted), start: state.start };
         state.cleaning = true;
@@ -117,9 +124,21 @@ impl Core {
         outcome
     }
 
-    fn write_compacted(&self, partition: &Partition, job: &Job, newest: &Newest, group: Vec<Source>, draft: &str, (base, covers): (Offset, Offset)) -> Result<Segment, LogError> {
+    fn write_compacted(
+        &self,
+        partition: &Partition,
+        job: &Job,
+        newest: &Newest,
+        group: Vec<Source>,
+        draft: &str,
+        (base, covers): (Offset, Offset),
+    ) -> Result<Segment, LogError> {
         let made = group.first().map_or(0, |first| first.made);
-        let mut output = Output { segment: Segment::create(self.storage(), draft.to_owned(), base, covers, made)?, frames: FrameWriter::default(), bases: Vec::new() };
+        let mut output = Output {
+            segment: Segment::create(self.storage(), draft.to_owned(), base, covers, made)?,
+            frames: FrameWriter::default(),
+            bases: Vec::new(),
+        };
         let now = self.now();
         let first_horizon = now.saturating_add(partition.config.delete_retention_ms);
         for mut source in group {

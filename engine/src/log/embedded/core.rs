@@ -151,7 +151,14 @@ impl Core {
     }
 
     /// A topic without records, not yet among the topics.
-    pub(super) fn new_topic(&self, number: u32, id: Uuid, name: &Arc<str>, partitions: u32, config: &BTreeMap<String, String>) -> Result<Arc<Topic>, LogError> {
+    pub(super) fn new_topic(
+        &self,
+        number: u32,
+        id: Uuid,
+        name: &Arc<str>,
+        partitions: u32,
+        config: &BTreeMap<String, String>,
+    ) -> Result<Arc<Topic>, LogError> {
         let parsed = Arc::new(super::config::TopicConfig::parse(&self.options.topic_defaults, config)?);
         let make = |partition| {
             let place = TopicPartition::new(Arc::clone(name), partition);
@@ -242,7 +249,11 @@ impl Core {
         }
         self.groups.entries(&mut entries);
         entries.extend(owed.iter().map(|transaction| Entry::Commit { transaction: *transaction }));
-        entries.extend(synced.positions.iter().map(|(partition, (base, length))| Entry::Synced { partition: *partition, base: *base, length: *length }));
+        entries.extend(synced.positions.iter().map(|(partition, (base, length))| Entry::Synced {
+            partition: *partition,
+            base: *base,
+            length: *length,
+        }));
         entries
     }
 }

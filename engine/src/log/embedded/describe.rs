@@ -45,7 +45,8 @@ impl Core {
         let mut topics: Vec<_> = self.topics.read().in_order.clone();
         topics.sort_by(|left, right| left.name.cmp(&right.name));
         let whole = |topic: &Topic| {
-            let partitions: Result<Vec<PartitionDescription>, LogError> = topic.partitions.iter().map(|partition| self.describe_partition(partition)).collect();
+            let partitions: Result<Vec<PartitionDescription>, LogError> =
+                topic.partitions.iter().map(|partition| self.describe_partition(partition)).collect();
             Ok(TopicDescription { name: topic.name.to_string(), config: topic.config.clone(), partitions: partitions? })
         };
         topics.iter().map(|topic| whole(topic)).collect()

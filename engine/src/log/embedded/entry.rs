@@ -142,7 +142,13 @@ mod tests {
     #[test]
     fn every_statement_is_read_as_it_was_written() {
         let entries = [
-            Entry::Topic { number: 3, id: Uuid::from_u128(1 << 100), name: "a".into(), partitions: 7, config: BTreeMap::from([("x".into(), "y".into())]) },
+            Entry::Topic {
+                number: 3,
+                id: Uuid::from_u128(1 << 100),
+                name: "a".into(),
+                partitions: 7,
+                config: BTreeMap::from([("x".into(), "y".into())]),
+            },
             Entry::Commit { transaction: 9 },
             Entry::Offset { group: "g".into(), partition: (1, 2), offset: 5, metadata: "æ".into() },
             Entry::Start { partition: (1, 2), offset: -1 },

@@ -74,7 +74,8 @@ impl Partition {
         let Some(segment) = state.segments.get(index).filter(|_| position < limit) else { return Ok(Err(limit)) };
         let aborted = (isolation == Isolation::ReadCommitted).then(|| Arc::clone(&state.aborted));
         let (file, path) = (Arc::clone(&segment.file), segment.path.clone());
-        let likely = usize::try_from(segment.size / segment.records.max(1)).unwrap_or(usize::MAX).saturating_mul(bounds.records).saturating_add(SPARE);
+        let likely =
+            usize::try_from(segment.size / segment.records.max(1)).unwrap_or(usize::MAX).saturating_mul(bounds.records).saturating_add(SPARE);
         Ok(Ok(Plan { file, path, at: segment.position_of(position), end: segment.size, likely, after: segment.next, limit, aborted }))
     }
 
@@ -87,7 +88,17 @@ impl Partition {
             if chunk.is_empty() {
                 return Ok(RecordBatchBuilder::new(self.name.clone()).build(plan.after.min(plan.limit).max(position)));
             }
-            let mut walk = Walk { partition: self, plan, chunk: chunk.clone(), at, position, next: position, most: bounds.records, left: bounds.records, used: 0 };
+            let mut walk = Walk {
+                partition: self,
+                plan,
+                chunk: chunk.clone(),
+                at,
+                position,
+                next: position,
+                most: bounds.records,
+                left: bounds.records,
+                used: 0,
+            };
             let mut builder = RecordBatchBuilder::over(self.name.clone(), chunk);
             let stop = walk.run(&mut builder)?;
             match stop {

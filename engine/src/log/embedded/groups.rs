@@ -138,7 +138,11 @@ impl Groups {
 
 impl Group {
     fn get(&self, partition: &TopicPartition) -> Option<CommittedOffset> {
-        self.offsets.get(partition).map(|stored| CommittedOffset { partition: partition.clone(), offset: stored.offset, metadata: stored.metadata.clone() })
+        self.offsets.get(partition).map(|stored| CommittedOffset {
+            partition: partition.clone(),
+            offset: stored.offset,
+            metadata: stored.metadata.clone(),
+        })
     }
 }
 

@@ -25,8 +25,8 @@ use super::partition::Partition;
 use super::producer::EmbeddedProducer;
 use super::storage::{DiskStorage, HeldStorage, MemoryStorage, Storage};
 use crate::log::{
-    CommittedOffset, Consumer, ConsumerOptions, GroupMembership, Log, LogError, LogErrorKind, Offset, Producer, ProducerOptions, RecordBatch, TopicPartition,
-    TopicSpec,
+    CommittedOffset, Consumer, ConsumerOptions, GroupMembership, Log, LogError, LogErrorKind, Offset, Producer, ProducerOptions, RecordBatch,
+    TopicPartition, TopicSpec,
 };
 
 /// A log inside this process. Cloning shares it; it is closed with the last handle, consumer and producer.

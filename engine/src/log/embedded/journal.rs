@@ -39,7 +39,8 @@ impl Journal {
     /// Reads the newest journal and cuts a torn tail. `None` when there is none. Older ones are deleted.
     pub(super) fn open(storage: &dyn Storage) -> Result<Option<(Self, Vec<Entry>)>, LogError> {
         let names = storage.list("").map_err(|error| failed("list", "the folder", error))?;
-        let mut journals: Vec<(u64, String)> = names.into_iter().filter_map(|name| Some((name.strip_prefix("journal-")?.parse().ok()?, name))).collect();
+        let mut journals: Vec<(u64, String)> =
+            names.into_iter().filter_map(|name| Some((name.strip_prefix("journal-")?.parse().ok()?, name))).collect();
         journals.sort_unstable();
         let Some((number, path)) = journals.pop() else { return Ok(None) };
         for (_, old) in journals {
@@ -93,7 +94,8 @@ impl Journal {
     pub(super) fn append(&mut self, statements: &[u8], sync: bool) -> Result<(), Broken> {
         let bytes = framed(statements);
         let written = self.file.append(self.size, &bytes).map_err(|error| (true, error));
-        let synced = written.and_then(|()| if sync { self.file.sync().map_err(|error| (error.kind() == io::ErrorKind::StorageFull, error)) } else { Ok(()) });
+        let synced =
+            written.and_then(|()| if sync { self.file.sync().map_err(|error| (error.kind() == io::ErrorKind::StorageFull, error)) } else { Ok(()) });
         match synced {
             Ok(()) => {
                 self.size += bytes.len() as u64;
@@ -146,7 +148,8 @@ fn statements(path: &str, bytes: &[u8]) -> Result<(Vec<Entry>, usize, usize), Lo
         }
     }
     let later = bytes.get(at + 1..).unwrap_or_default();
-    let damaged = snapshot == 0 || (0..later.len()).any(|start| later.get(start..).is_some_and(|rest| rest.starts_with(&MAGIC) && unframed(rest).is_some()));
+    let damaged =
+        snapshot == 0 || (0..later.len()).any(|start| later.get(start..).is_some_and(|rest| rest.starts_with(&MAGIC) && unframed(rest).is_some()));
     if damaged {
         return Err(corrupt(path, at as u64, "a frame's checksum does not match"));
     }
@@ -157,7 +160,9 @@ impl From<Broken> for LogError {
     fn from(broken: Broken) -> Self {
         match broken {
             Broken::Undone(error) => error,
-            Broken::Unknown(error) => Self::new(LogErrorKind::Fatal, "the outcome of a commit is not known until the log is opened again").with_source(error),
+            Broken::Unknown(error) => {
+                Self::new(LogErrorKind::Fatal, "the outcome of a commit is not known until the log is opened again").with_source(error)
+            }
         }
     }
 }

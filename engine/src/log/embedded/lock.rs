@@ -19,13 +19,8 @@ impl FolderLock {
     pub(super) fn take(folder: &Path, now: i64) -> Result<Self, LogError> {
         let path = folder.join("lock");
         let shown = path.display().to_string();
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(|error| failed("open", &shown, error))?;
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(|error| failed("open", &shown, error))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => {
@@ -71,9 +66,12 @@ mod tests {
 
     #[test]
     fn time_is_shown_as_utc() {
-        for (milliseconds, shown) in
-            [(0, "1970-01-01T00:00:00Z"), (1_709_209_800_000, "2024-02-29T12:30:00Z"), (1_767_225_599_999, "2025-12-31T23:59:59Z"), (-1, "1969-12-31T23:59:59Z")]
-        {
+        for (milliseconds, shown) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (1_709_209_800_000, "2024-02-29T12:30:00Z"),
+            (1_767_225_599_999, "2025-12-31T23:59:59Z"),
+            (-1, "1969-12-31T23:59:59Z"),
+        ] {
             assert_eq!(utc(milliseconds), shown);
         }
     }

@@ -278,7 +278,13 @@ impl Core {
         let group: Arc<str> = Arc::from(membership.group.as_str());
         let resolve = |offset: &CommittedOffset| {
             let id = self.partition(&offset.partition)?.id;
-            Ok(GroupOffset { group: Arc::clone(&group), id, partition: offset.partition.clone(), offset: offset.offset, metadata: offset.metadata.clone() })
+            Ok(GroupOffset {
+                group: Arc::clone(&group),
+                id,
+                partition: offset.partition.clone(),
+                offset: offset.offset,
+                metadata: offset.metadata.clone(),
+            })
         };
         offsets.iter().map(resolve).collect()
     }
@@ -364,7 +370,11 @@ impl Encoder {
             *place = u32::try_from(self.portions.len()).unwrap_or(u32::MAX);
         }
         if let Some(portion) = self.portions.get_mut(*place as usize - 1) {
-            portion.frames.push(0, &LogRecord { offset: 0, timestamp: record.timestamp, key: record.key, value: record.value, headers: record.headers }, None);
+            portion.frames.push(
+                0,
+                &LogRecord { offset: 0, timestamp: record.timestamp, key: record.key, value: record.value, headers: record.headers },
+                None,
+            );
         }
         Ok(())
     }

@@ -61,7 +61,10 @@ impl Core {
         self.next_transaction.store(told.next_transaction, Ordering::Relaxed);
         for (number, (id, name, partitions, config)) in &told.topics {
             if *number as usize != self.topics.read().in_order.len() {
-                return Err(LogError::new(LogErrorKind::Corrupt, format!("the journal tells of topic {number} ({name}) before those that come first")));
+                return Err(LogError::new(
+                    LogErrorKind::Corrupt,
+                    format!("the journal tells of topic {number} ({name}) before those that come first"),
+                ));
             }
             let topic = self.new_topic(*number, *id, &Arc::from(name.as_str()), *partitions, config)?;
             self.topics.write().add(Arc::clone(&topic));

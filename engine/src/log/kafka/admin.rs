@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::ClientConfig;
 
 use crate::log::{LogError, LogErrorKind, Offset, TopicPartition, TopicSpec};
 
 use super::block_on::block_on;
 use super::errors;
-use super::native::{elements, CallError};
+use super::native::{CallError, elements};
 use super::options::KafkaOptions;
 use super::settings;
 use super::slots;
@@ -51,7 +51,8 @@ impl Admin {
         let doing = || format!("making topic {:?}", topic.name);
         let invalid = |message: String| LogError::new(LogErrorKind::Invalid, message);
         let partitions = i32::try_from(topic.partitions).ok().filter(|count| *count > 0);
-        let partitions = partitions.ok_or_else(|| invalid(format!("topic {:?} has {} partitions, expected at least 1", topic.name, topic.partitions)))?;
+        let partitions =
+            partitions.ok_or_else(|| invalid(format!("topic {:?} has {} partitions, expected at least 1", topic.name, topic.partitions)))?;
         if topic.name.contains('\0') {
             return Err(invalid(format!("topic {:?} has a zero byte in its name", topic.name)));
         }

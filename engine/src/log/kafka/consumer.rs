@@ -9,10 +9,10 @@ use rdkafka::types::RDKafkaErrorCode as Code;
 use crate::log::{Consumer, ConsumerOptions, Isolation, LogError, LogErrorKind, Offset, RecordBatch, StartOffset, TopicPartition};
 
 use super::errors;
-use super::native::{elements, CallError, Message, Reader, INVALID_OFFSET};
+use super::native::{CallError, INVALID_OFFSET, Message, Reader, elements};
 use super::options::KafkaOptions;
 use super::settings;
-use super::slots::{list, Slot, Slots};
+use super::slots::{Slot, Slots, list};
 use super::topics::Topics;
 
 /// At most this many records a poll: enough that the cost of a call is spread thin, little enough that a thread looks up
@@ -35,14 +35,7 @@ impl KafkaConsumer {
     pub(super) fn new(options: &KafkaOptions, consumer: &ConsumerOptions, topics: Arc<Topics>) -> Result<Self, LogError> {
         let reader = Reader::new(&settings::of_consumer(options, consumer), RECORDS_A_POLL)
             .map_err(|reason| LogError::new(LogErrorKind::Invalid, format!("making the consumer {:?} failed: {reason}", consumer.client_id)))?;
-        Ok(Self {
-            reader,
-            topics,
-            isolation: consumer.isolation,
-            slots: Slots::default(),
-            failures: VecDeque::new(),
-            headers: Vec::new(),
-        })
+        Ok(Self { reader, topics, isolation: consumer.isolation, slots: Slots::default(), failures: VecDeque::new(), headers: Vec::new() })
     }
 
     /// Where to start. Beginning and end are looked up now: what is written after this call is delivered, the position is
@@ -112,9 +105,8 @@ impl Consumer for KafkaConsumer {
         }
         // Nothing has been changed so far, and nothing below fails for reasons of the cluster.
         let moved: BTreeSet<&TopicPartition> = added.iter().map(|slot| &slot.partition).collect();
-        let (kept, removed): (Vec<Slot>, Vec<Slot>) = std::mem::take(&mut self.slots)
-            .into_slots()
-            .partition(|slot| seen.contains(&slot.partition) && !moved.contains(&slot.partition));
+        let (kept, removed): (Vec<Slot>, Vec<Slot>) =
+            std::mem::take(&mut self.slots).into_slots().partition(|slot| seen.contains(&slot.partition) && !moved.contains(&slot.partition));
         self.failures.retain(|failure| failure.partition().is_none_or(|partition| kept.iter().any(|slot| slot.partition == *partition)));
         self.stop(removed.iter().filter(|slot| !slot.paused))?;
         self.fetch(added.iter())?;

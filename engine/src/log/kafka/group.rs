@@ -30,7 +30,8 @@ impl Group {
         settings.insert("bootstrap.servers".to_owned(), options.bootstrap_servers.clone());
         settings.entry("client.id".to_owned()).or_insert_with(|| options.application_id.clone());
         let invalid = |message: &str| LogError::new(LogErrorKind::Invalid, message);
-        let settings = ClientSettings::from_settings(&settings).map_err(|error| invalid("cannot reach the group with these settings").with_source(error))?;
+        let settings =
+            ClientSettings::from_settings(&settings).map_err(|error| invalid("cannot reach the group with these settings").with_source(error))?;
         let timeout = settings.default_api_timeout;
         let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("straum-group").enable_all().build();
         let runtime = runtime.map_err(|error| LogError::new(LogErrorKind::Io, "cannot start a thread").with_source(error))?;

@@ -14,9 +14,9 @@ use crate::log::{
 
 use super::admin::Admin;
 use super::consumer::KafkaConsumer;
+use super::group::Group;
 use super::native::{Client, Role};
 use super::offsets::Offsets;
-use super::group::Group;
 use super::options::{GroupProtocol, KafkaOptions};
 use super::producer::KafkaProducer;
 use super::settings;

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use rdkafka::types::RDKafkaErrorCode as Code;
 use rdkafka::TopicPartitionList;
+use rdkafka::types::RDKafkaErrorCode as Code;
 
 use crate::log::{CommittedOffset, GroupMembership, LogError, LogErrorKind, TopicPartition};
 
 use super::errors;
-use super::native::{elements, CallError, Client, Role};
+use super::native::{CallError, Client, Role, elements};
 use super::options::KafkaOptions;
 use super::settings;
 use super::slots;
@@ -50,7 +50,10 @@ impl Offsets {
     pub(super) fn commit(&self, membership: &GroupMembership, offsets: &[CommittedOffset]) -> Result<(), LogError> {
         let group = &membership.group;
         if membership.member.is_some() {
-            return Err(LogError::new(LogErrorKind::Invalid, format!("a member's offsets of group {group:?} are committed by its membership, not by the log")));
+            return Err(LogError::new(
+                LogErrorKind::Invalid,
+                format!("a member's offsets of group {group:?} are committed by its membership, not by the log"),
+            ));
         }
         if offsets.is_empty() {
             return Ok(());

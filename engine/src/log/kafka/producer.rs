@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use rdkafka::types::RDKafkaErrorCode as Code;
 
-use crate::log::{CommittedOffset, GroupMembership, LogError, LogErrorKind, Offset, OutputBatch, OutputRecord, Producer, ProducerOptions, TopicPartition};
+use crate::log::{
+    CommittedOffset, GroupMembership, LogError, LogErrorKind, Offset, OutputBatch, OutputRecord, Producer, ProducerOptions, TopicPartition,
+};
 
 use super::errors;
 use super::native::{CallError, GroupMetadata, Headers, Sender, TopicHandle};
@@ -246,7 +248,8 @@ impl Producer for KafkaProducer {
         self.resolved.resize(batch.topics().len(), None);
         for (index, record) in batch.iter().enumerate() {
             self.send_record(batch, &record).map_err(|error| {
-                let partition = batch.topics().get(record.topic as usize).map(|topic| TopicPartition { topic: Arc::clone(topic), partition: record.partition });
+                let partition =
+                    batch.topics().get(record.topic as usize).map(|topic| TopicPartition { topic: Arc::clone(topic), partition: record.partition });
                 match partition {
                     Some(partition) => error.at(&partition).of_record(index),
                     None => error.of_record(index),
@@ -279,7 +282,8 @@ impl Producer for KafkaProducer {
         let group = group.map_err(|error| errors::of_call("naming the group", error))?;
         let offsets = offsets::list_of(offsets)?;
         let patience = self.outcome_timeout;
-        self.repeat("sending offsets to the transaction", patience, |sender, slice| sender.send_offsets(&offsets, &group, slice)).map_err(give_up(LogErrorKind::Abortable))
+        self.repeat("sending offsets to the transaction", patience, |sender, slice| sender.send_offsets(&offsets, &group, slice))
+            .map_err(give_up(LogErrorKind::Abortable))
     }
 
     fn commit(&mut self) -> Result<(), LogError> {

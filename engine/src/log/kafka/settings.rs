@@ -55,9 +55,7 @@ type Settings = Vec<(String, String)>;
 /// Refuses settings that are the engine's.
 pub(super) fn check(options: &KafkaOptions) -> Result<(), LogError> {
     let reserved = options.settings.keys().find(|name| RESERVED.contains(&unprefixed(name)));
-    reserved.map_or(Ok(()), |name| {
-        Err(LogError::new(LogErrorKind::Invalid, format!("setting {name:?} is the engine's own and cannot be given")))
-    })
+    reserved.map_or(Ok(()), |name| Err(LogError::new(LogErrorKind::Invalid, format!("setting {name:?} is the engine's own and cannot be given"))))
 }
 
 /// For questions about topics and offsets, which see everything that is written.

@@ -211,8 +211,8 @@ pub(super) fn list<'a>(partitions: impl Iterator<Item = (&'a TopicPartition, Opt
         if partition.topic.contains('\0') {
             return Err(LogError::new(LogErrorKind::UnknownTopic, "a topic's name holds no zero byte").at(partition));
         }
-        let number = i32::try_from(partition.partition)
-            .map_err(|_| LogError::new(LogErrorKind::UnknownTopic, "there is no such partition").at(partition))?;
+        let number =
+            i32::try_from(partition.partition).map_err(|_| LogError::new(LogErrorKind::UnknownTopic, "there is no such partition").at(partition))?;
         let mut entry = list.add_partition(&partition.topic, number);
         if let Some(offset) = offset {
             entry

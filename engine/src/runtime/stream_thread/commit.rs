@@ -102,7 +102,8 @@ impl StreamThread {
         self.last_purge = self.last_commit;
         let repartition = |partition: &TopicPartition| self.plan.is_repartition(&partition.topic);
         let committed = self.tasks.values().flat_map(Task::committed_offsets);
-        let before: Vec<(TopicPartition, Offset)> = committed.filter(|(partition, _)| repartition(partition)).map(|(partition, offset)| (partition.clone(), offset)).collect();
+        let before: Vec<(TopicPartition, Offset)> =
+            committed.filter(|(partition, _)| repartition(partition)).map(|(partition, offset)| (partition.clone(), offset)).collect();
         if before.is_empty() {
             return;
         }

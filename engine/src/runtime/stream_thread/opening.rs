@@ -54,7 +54,8 @@ impl StreamThread {
         let subtopology = self.subtopology(id)?;
         let application = Arc::clone(&self.environment.config.application_id);
         let graph = &self.environment.topology.graph;
-        let suppliers: Vec<_> = subtopology.stores.iter().filter_map(|name| graph.stores.get(name)).map(|entry| Arc::clone(&entry.supplier)).collect();
+        let suppliers: Vec<_> =
+            subtopology.stores.iter().filter_map(|name| graph.stores.get(name)).map(|entry| Arc::clone(&entry.supplier)).collect();
         let specs: Vec<StoreSpec> = suppliers.iter().map(|supplier| supplier.spec()).collect();
         let plan = Arc::clone(&self.plan);
         let partitions = plan.partitions(id);

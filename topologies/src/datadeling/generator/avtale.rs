@@ -56,8 +56,7 @@ impl Avtale {
         let bedrift = if stor { 0 } else { 1 + trekning.under_u32(valg.bedrifter.saturating_sub(1).max(1)) };
         let uten_bedrift = trekning.en_av(100);
         Self {
-            id: uuid::Builder::from_random_bytes((u128::from(trekning.tall()) << 64 | u128::from(trekning.tall())).to_be_bytes())
-                .into_uuid(),
+            id: uuid::Builder::from_random_bytes((u128::from(trekning.tall()) << 64 | u128::from(trekning.tall())).to_be_bytes()).into_uuid(),
             nr: None,
             person: trekning.under_u32(valg.personer),
             bedrift: (!uten_bedrift).then_some(bedrift),
@@ -92,9 +91,7 @@ impl Avtale {
 
     /// Changes the agreement as something might.
     pub(super) fn neste_hendelse(&mut self, naa: i64, trekning: &mut Trekning) -> Hendelse {
-        use AvtaleStatus::{
-            Annullert, Avbrutt, Avsluttet, Gjennomfores, KlarForOppstart, ManglerGodkjenning, Paabegynt,
-        };
+        use AvtaleStatus::{Annullert, Avbrutt, Avsluttet, Gjennomfores, KlarForOppstart, ManglerGodkjenning, Paabegynt};
         let idag = oslodato(naa);
         let valg = trekning.under(10);
         self.endret = naa;
@@ -156,10 +153,8 @@ impl Avtale {
             }
             _ => {
                 self.dager = 1 + trekning.under_u32(5);
-                self.hendelse = trekning.velg(
-                    &["STILLINGSBESKRIVELSE_ENDRET", "MÅL_ENDRET", "OPPFØLGING_OG_TILRETTELEGGING_ENDRET", "NY_VEILEDER"],
-                    "ENDRET",
-                );
+                self.hendelse =
+                    trekning.velg(&["STILLINGSBESKRIVELSE_ENDRET", "MÅL_ENDRET", "OPPFØLGING_OG_TILRETTELEGGING_ENDRET", "NY_VEILEDER"], "ENDRET");
             }
         }
         Hendelse::Annen

@@ -7,8 +7,18 @@ use super::avtale::Avtale;
 use crate::datadeling::tid;
 
 const ORD: [&str; 12] = [
-    "oppfølging", "hver uke", "på lageret", "\"kundeservice\"", "tilrettelagt\narbeid", "rydding", "opplæring i kassa",
-    "møter", "med veileder", "økt ansvar", "språktrening", "etter behov",
+    "oppfølging",
+    "hver uke",
+    "på lageret",
+    "\"kundeservice\"",
+    "tilrettelagt\narbeid",
+    "rydding",
+    "opplæring i kassa",
+    "møter",
+    "med veileder",
+    "økt ansvar",
+    "språktrening",
+    "etter behov",
 ];
 const FORNAVN: [&str; 6] = ["Søt", "Lunken", "Rask", "Blå", "Stille", "Åpen"];
 const ETTERNAVN: [&str; 6] = ["Pause", "Ert", "Bolle", "Sykkel", "Fjord", "Ørret"];

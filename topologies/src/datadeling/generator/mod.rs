@@ -120,8 +120,7 @@ impl Generator {
         if let Some(neste) = self.sveip {
             return self.sveip_videre(neste);
         }
-        let skal_finnes = u64::from(self.innstillinger.avtaler) * (self.sendt + 1)
-            / (self.innstillinger.meldinger * 3 / 4).max(1);
+        let skal_finnes = u64::from(self.innstillinger.avtaler) * (self.sendt + 1) / (self.innstillinger.meldinger * 3 / 4).max(1);
         let mangler = (self.avtaler.len() as u64) < skal_finnes.min(self.innstillinger.avtaler.into());
         if self.avtaler.is_empty() || mangler {
             return self.opprett();

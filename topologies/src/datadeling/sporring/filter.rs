@@ -46,8 +46,7 @@ impl AvtaleFilter {
             && en_av(self.bedrifter.as_deref(), &rad.bedrift_nr)
             && en_av(self.tiltakstyper.as_deref(), &rad.tiltakstype)
             && en_av(self.statuser.as_deref(), &rad.avtale_status)
-            && (self.effektiv_statuser.is_none()
-                || en_av(self.effektiv_statuser.as_deref(), &status::effektiv_status(rad, idag)))
+            && (self.effektiv_statuser.is_none() || en_av(self.effektiv_statuser.as_deref(), &status::effektiv_status(rad, idag)))
             && self.paa_tiltak_dato.is_none_or(|dato| status::paa_tiltak(rad, dato))
             && self.overlapper(rad)
     }
@@ -63,9 +62,7 @@ impl AvtaleFilter {
 
 pub(super) fn sjekk_periode(fra: Option<Date>, til: Option<Date>) -> Result<(), Sporringsfeil> {
     match fra.zip(til) {
-        Some((fra, til)) if til < fra => {
-            Err(Sporringsfeil::ugyldig(format!("period ends {til}, expected {fra} or later")))
-        }
+        Some((fra, til)) if til < fra => Err(Sporringsfeil::ugyldig(format!("period ends {til}, expected {fra} or later"))),
         _ => Ok(()),
     }
 }

@@ -82,11 +82,8 @@ pub fn antall<'a>(rader: impl IntoIterator<Item = &'a AvtaleRad>, dato: Date) ->
             personer.insert(&rad.deltaker_fnr);
         }
     }
-    let linje = |tiltakstype, (antall_avtaler, personer): (usize, HashSet<&Fnr>)| Antall {
-        tiltakstype,
-        antall_avtaler,
-        antall_personer: personer.len(),
-    };
+    let linje =
+        |tiltakstype, (antall_avtaler, personer): (usize, HashSet<&Fnr>)| Antall { tiltakstype, antall_avtaler, antall_personer: personer.len() };
     let typer = per_type.into_iter().map(|(tiltakstype, talt)| linje(Some(tiltakstype), talt));
     let mut ut: Vec<_> = typer.collect();
     ut.push(linje(None, alle));

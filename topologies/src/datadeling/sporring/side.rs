@@ -120,10 +120,7 @@ impl Sidesamler {
     /// `FOR_STORT_RESULTAT` when `antall` is not given and more rows follow than are allowed.
     pub fn ferdig(self) -> Result<Side, Sporringsfeil> {
         if self.flere && self.antall.is_none() {
-            return Err(Sporringsfeil::for_stort(format!(
-                "more than {} rows, expected argument antall with at most {MAKS_ANTALL}",
-                self.maks
-            )));
+            return Err(Sporringsfeil::for_stort(format!("more than {} rows, expected argument antall with at most {MAKS_ANTALL}", self.maks)));
         }
         let ordnet = self.beholdt.into_sorted_vec();
         let neste = ordnet.last().filter(|_| self.flere).map(|siste| siste.sortering.peker());
@@ -137,11 +134,7 @@ impl Sidesamler {
 /// # Errors
 /// `UGYLDIG_ARGUMENT` when `antall` is not 1–1000 or `etter` is not a cursor; `FOR_STORT_RESULTAT` when `antall` is not given
 /// and more than 10 000 rows follow.
-pub fn side(
-    treff: impl IntoIterator<Item = Treff>,
-    antall: Option<i32>,
-    etter: Option<&str>,
-) -> Result<Side, Sporringsfeil> {
+pub fn side(treff: impl IntoIterator<Item = Treff>, antall: Option<i32>, etter: Option<&str>) -> Result<Side, Sporringsfeil> {
     let mut samler = Sidesamler::ny(antall, etter, MAKS_RADER)?;
     for ett in treff {
         samler.ta(ett);

@@ -129,11 +129,7 @@ impl Processor<Option<Bytes>, Option<Bytes>, String, Innmelding> for Gjenkjoring
         Ok(())
     }
 
-    fn process(
-        &mut self,
-        record: Record<Option<Bytes>, Option<Bytes>>,
-        context: &ProcessorContext<'_, String, Innmelding>,
-    ) -> Result<(), BoxError> {
+    fn process(&mut self, record: Record<Option<Bytes>, Option<Bytes>>, context: &ProcessorContext<'_, String, Innmelding>) -> Result<(), BoxError> {
         let lest = record.value.as_deref().and_then(|verdi| serde_json::from_slice::<Innmelding>(verdi).ok());
         let avtale_id = lest.as_ref().and_then(|innmelding| avtale_id(innmelding, record.key.as_deref()));
         match lest.zip(avtale_id) {

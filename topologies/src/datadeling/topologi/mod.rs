@@ -22,8 +22,7 @@ use straum::processor::{KeyValueStoreBuilder, RowFormat, StoreHandle};
 use straum::serde::{Json, RawBytes, SerdeExt, Utf8};
 use straum::{Error, ErrorKind, Topology};
 use straum_schemas::datadeling::{
-    AntallDelta, AntallRad, AvtaleNrEndring, AvtaleNrRad, AvtaleOppforing, Delendring, Endring, Identsett, Innmelding, Parkert,
-    Tilstand,
+    AntallDelta, AntallRad, AvtaleNrEndring, AvtaleNrRad, AvtaleOppforing, Delendring, Endring, Identsett, Innmelding, Parkert, Tilstand,
 };
 
 use self::dekodsteg::{Dekodsteg, Gjenkjoringssteg};
@@ -75,8 +74,7 @@ pub fn topologi(innstillinger: &Innstillinger) -> Result<Topology, Error> {
     let dekoder = Dekoder::ny(Arc::clone(&inn.kilde), Arc::clone(&inn.kjente));
     let epoke = inn.epoke;
     // A negative time would fail the record before the decoder could judge it.
-    let kilde = Consumed::with(RawBytes.nullable(), RawBytes.nullable())
-        .with_timestamp_extractor(|record, _| record.timestamp.max(0));
+    let kilde = Consumed::with(RawBytes.nullable(), RawBytes.nullable()).with_timestamp_extractor(|record, _| record.timestamp.max(0));
     let mut dekodet = bygger
         .stream(Arc::clone(&inn.kilde), kilde)
         .process("dekod-reduser", move || Dekodsteg::ny(dekoder.clone(), epoke, tellere_inn.clone()), &[lagernavn::TELLERE_INN])
@@ -87,13 +85,11 @@ pub fn topologi(innstillinger: &Innstillinger) -> Result<Topology, Error> {
     let (Some(brev), Some(innmeldt)) = (dekodet.next(), dekodet.next()) else {
         return Err(mangler("dekod-reduser"));
     };
-    brev.flat_map(|nokkel: Option<String>, ut| ut.brev().map(|brev| (nokkel, brev)))
-        .to(Arc::clone(&inn.dlq), Produced::with(Utf8, Json::new()));
+    brev.flat_map(|nokkel: Option<String>, ut| ut.brev().map(|brev| (nokkel, brev))).to(Arc::clone(&inn.dlq), Produced::with(Utf8, Json::new()));
 
     let innmelding = || Repartitioned::<String, Innmelding>::with(Utf8, Json::new()).with_number_of_partitions(inn.partisjoner_avtale);
     let tellere_gjenkjoring = telling(&bygger, lagernavn::TELLERE_GJENKJORING);
-    let gjenkjoring = Consumed::with(RawBytes.nullable(), RawBytes.nullable())
-        .with_timestamp_extractor(|record, _| record.timestamp.max(0));
+    let gjenkjoring = Consumed::with(RawBytes.nullable(), RawBytes.nullable()).with_timestamp_extractor(|record, _| record.timestamp.max(0));
     // A topic of its own on the way, so that the two sources need not have equally many partitions.
     let gjenkjort = bygger
         .stream(Arc::clone(&inn.gjenkjoring), gjenkjoring)

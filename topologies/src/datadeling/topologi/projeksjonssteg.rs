@@ -4,9 +4,7 @@ use std::marker::PhantomData;
 
 use straum::BoxError;
 use straum::processor::{KeyValue, Processor, ProcessorContext, Record, StoreHandle};
-use straum_schemas::datadeling::{
-    AntallDelta, AntallRad, AvtaleNrEndring, AvtaleNrRad, BedriftNokkel, Delendring, Endring, PersonNokkel, Tilstand,
-};
+use straum_schemas::datadeling::{AntallDelta, AntallRad, AvtaleNrEndring, AvtaleNrRad, BedriftNokkel, Delendring, Endring, PersonNokkel, Tilstand};
 
 use crate::datadeling::rekkefolge::Lagring;
 use crate::datadeling::{antall, projeksjon};

@@ -66,8 +66,7 @@ pub(super) struct Tabellager {
 }
 
 impl Tabellager {
-    pub(super) const NAVN: [&str; 5] =
-        [lagernavn::AVTALE, lagernavn::PARKERT, lagernavn::OVERGANGER, lagernavn::GRAVSTEINER, lagernavn::TELLERE];
+    pub(super) const NAVN: [&str; 5] = [lagernavn::AVTALE, lagernavn::PARKERT, lagernavn::OVERGANGER, lagernavn::GRAVSTEINER, lagernavn::TELLERE];
 }
 
 /// The table processor.

@@ -1,6 +1,6 @@
 //! A client of librdkafka: made from settings, logging through `tracing`, closed when dropped.
 
-use std::ffi::{c_char, c_int, c_void, CString};
+use std::ffi::{CString, c_char, c_int, c_void};
 use std::ptr::NonNull;
 
 use rdkafka::bindings as sys;
@@ -120,8 +120,7 @@ impl Configuration {
         let mut reason = [0; 512];
         let (c_name, c_value) = (c_string(name)?, c_string(value)?);
         // SAFETY: live configuration, zero-terminated strings, a buffer writable for its whole length.
-        let result =
-            unsafe { sys::rd_kafka_conf_set(self.0.as_ptr(), c_name.as_ptr(), c_value.as_ptr(), reason.as_mut_ptr(), reason.len()) };
+        let result = unsafe { sys::rd_kafka_conf_set(self.0.as_ptr(), c_name.as_ptr(), c_value.as_ptr(), reason.as_mut_ptr(), reason.len()) };
         match result {
             sys::rd_kafka_conf_res_t::RD_KAFKA_CONF_OK => Ok(()),
             // SAFETY: librdkafka has left a zero-terminated text in the buffer.

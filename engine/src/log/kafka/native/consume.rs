@@ -1,19 +1,19 @@
 //! Reading: a whole batch in one call, and the assignment.
 
-use std::ffi::{c_void, CStr};
+use std::ffi::{CStr, c_void};
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 use std::time::Duration;
 
+use rdkafka::TopicPartitionList;
 use rdkafka::bindings as sys;
 use rdkafka::types::RDKafkaErrorCode;
-use rdkafka::TopicPartitionList;
 
 use crate::log::encode_header;
 
 use super::client::{Client, Role};
 use super::milliseconds;
-use super::outcome::{by_code, by_object, bytes, code, CallError};
+use super::outcome::{CallError, by_code, by_object, bytes, code};
 
 /// A client with the queue that its records arrive on. One thread reads it.
 #[derive(Debug)]
@@ -67,8 +67,7 @@ impl Reader {
     fn fill(&mut self, start: usize, end: usize, timeout: Duration) -> usize {
         let Some(room) = self.messages.get_mut(start..end) else { return 0 };
         // SAFETY: the queue is live and the slice writable for its whole length.
-        let count =
-            unsafe { sys::rd_kafka_consume_batch_queue(self.queue.0.as_ptr(), milliseconds(timeout), room.as_mut_ptr(), room.len()) };
+        let count = unsafe { sys::rd_kafka_consume_batch_queue(self.queue.0.as_ptr(), milliseconds(timeout), room.as_mut_ptr(), room.len()) };
         usize::try_from(count).unwrap_or(0)
     }
 

@@ -4,14 +4,14 @@ use std::ffi::{CStr, CString};
 use std::ptr;
 use std::time::Duration;
 
+use rdkafka::TopicPartitionList;
 use rdkafka::bindings as sys;
 use rdkafka::types::RDKafkaErrorCode;
-use rdkafka::TopicPartitionList;
 use uuid::Uuid;
 
 use super::client::Client;
 use super::milliseconds;
-use super::outcome::{by_code, bytes, code, CallError};
+use super::outcome::{CallError, by_code, bytes, code};
 
 /// librdkafka's offset for "none".
 pub(in crate::log::kafka) const INVALID_OFFSET: i64 = sys::RD_KAFKA_OFFSET_INVALID as i64;
@@ -36,9 +36,7 @@ impl Client {
         let only = handle.as_ref().map_or(ptr::null_mut(), |local| local.0);
         let mut answer: *const sys::rd_kafka_metadata = ptr::null();
         // SAFETY: live handle, a live topic or null, and a place for the answer.
-        by_code(unsafe {
-            sys::rd_kafka_metadata(self.pointer(), i32::from(topic.is_none()), only, &raw mut answer, milliseconds(timeout))
-        })?;
+        by_code(unsafe { sys::rd_kafka_metadata(self.pointer(), i32::from(topic.is_none()), only, &raw mut answer, milliseconds(timeout)) })?;
         // SAFETY: on success the answer is live until it is destroyed below; it is only copied from.
         let topics = unsafe {
             let topics = std::slice::from_raw_parts((*answer).topics, usize::try_from((*answer).topic_cnt).unwrap_or(0));
@@ -56,14 +54,7 @@ impl Client {
         let timeout = milliseconds(timeout);
         // SAFETY: live handle, zero-terminated name, places for both offsets.
         by_code(unsafe {
-            sys::rd_kafka_query_watermark_offsets(
-                self.pointer(),
-                name.as_ptr(),
-                partition.cast_signed(),
-                &raw mut low,
-                &raw mut high,
-                timeout,
-            )
+            sys::rd_kafka_query_watermark_offsets(self.pointer(), name.as_ptr(), partition.cast_signed(), &raw mut low, &raw mut high, timeout)
         })?;
         Ok((low, high))
     }
@@ -72,9 +63,8 @@ impl Client {
     pub(in crate::log::kafka) fn cached_high_watermark(&self, topic: &CStr, partition: u32) -> Option<i64> {
         let (mut low, mut high) = (INVALID_OFFSET, INVALID_OFFSET);
         // SAFETY: live handle, zero-terminated name, places for both offsets.
-        let result = unsafe {
-            sys::rd_kafka_get_watermark_offsets(self.pointer(), topic.as_ptr(), partition.cast_signed(), &raw mut low, &raw mut high)
-        };
+        let result =
+            unsafe { sys::rd_kafka_get_watermark_offsets(self.pointer(), topic.as_ptr(), partition.cast_signed(), &raw mut low, &raw mut high) };
         by_code(result).ok().and((high >= 0).then_some(high))
     }
 

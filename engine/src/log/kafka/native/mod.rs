@@ -18,7 +18,7 @@ mod transaction;
 pub(super) use client::{Client, Role};
 pub(super) use consume::{Message, Reader};
 pub(super) use headers::Headers;
-pub(super) use lookup::{elements, INVALID_OFFSET};
+pub(super) use lookup::{INVALID_OFFSET, elements};
 pub(super) use outcome::CallError;
 pub(super) use produce::{Sender, TopicHandle};
 pub(super) use transaction::GroupMetadata;

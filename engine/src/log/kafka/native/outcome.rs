@@ -1,6 +1,6 @@
 //! Results of librdkafka's calls as values.
 
-use std::ffi::{c_char, CStr};
+use std::ffi::{CStr, c_char};
 
 use rdkafka::bindings as sys;
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};

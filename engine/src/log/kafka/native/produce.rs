@@ -1,7 +1,7 @@
 //! Writing: records handed over, delivery reports taken back.
 
 use std::cell::RefCell;
-use std::ffi::{c_void, CString};
+use std::ffi::{CString, c_void};
 use std::ptr::{self, NonNull};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::log::kafka::deliveries::Deliveries;
 use super::client::{Client, Role};
 use super::headers::Headers;
 use super::milliseconds;
-use super::outcome::{by_code, code, CallError};
+use super::outcome::{CallError, by_code, code};
 
 /// A topic of one [`Sender`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,12 +4,12 @@ use std::ffi::CString;
 use std::ptr::{self, NonNull};
 use std::time::Duration;
 
+use rdkafka::TopicPartitionList;
 use rdkafka::bindings as sys;
 use rdkafka::types::RDKafkaErrorCode;
-use rdkafka::TopicPartitionList;
 
 use super::milliseconds;
-use super::outcome::{by_object, CallError};
+use super::outcome::{CallError, by_object};
 use super::produce::Sender;
 
 impl Sender {
@@ -32,12 +32,7 @@ impl Sender {
     ) -> Result<(), CallError> {
         // SAFETY: live handle, list and group metadata; the error object is ours.
         unsafe {
-            by_object(sys::rd_kafka_send_offsets_to_transaction(
-                self.client().pointer(),
-                offsets.ptr(),
-                group.0.as_ptr(),
-                milliseconds(timeout),
-            ))
+            by_object(sys::rd_kafka_send_offsets_to_transaction(self.client().pointer(), offsets.ptr(), group.0.as_ptr(), milliseconds(timeout)))
         }
     }
 
@@ -73,9 +68,7 @@ impl GroupMetadata {
         let group = CString::new(group).map_err(|_| invalid())?;
         let member = CString::new(member).map_err(|_| invalid())?;
         // SAFETY: zero-terminated strings, copied; the instance id may be null.
-        let metadata = unsafe {
-            sys::rd_kafka_consumer_group_metadata_new_with_genid(group.as_ptr(), epoch, member.as_ptr(), ptr::null())
-        };
+        let metadata = unsafe { sys::rd_kafka_consumer_group_metadata_new_with_genid(group.as_ptr(), epoch, member.as_ptr(), ptr::null()) };
         NonNull::new(metadata).map(Self).ok_or_else(invalid)
     }
 }

@@ -60,7 +60,10 @@ fn what_is_not_there_or_wrong_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let registry = FileSchemaRegistry::open(folder.path()).unwrap();
     let error = registry.schema(SchemaId::new(7)).unwrap_err();
-    assert_eq!((error.kind(), error.to_string().as_str()), (SchemaRegistryErrorKind::NotFound, "schema registry: schema 7: no such id in the folder"));
+    assert_eq!(
+        (error.kind(), error.to_string().as_str()),
+        (SchemaRegistryErrorKind::NotFound, "schema registry: schema 7: no such id in the folder")
+    );
     assert_eq!(registry.find("a-value", NAME).unwrap_err().kind(), SchemaRegistryErrorKind::NotFound);
     assert_eq!(registry.latest("a-value").unwrap_err().kind(), SchemaRegistryErrorKind::NotFound);
     for subject in ["", "..", "../a", "a/b", ".hidden"] {

@@ -146,7 +146,11 @@ fn errors_name_path_and_status() {
         (7, NotFound, "schema registry: GET /schemas/ids/7: expected status 200, found 404 (error code 40403)"),
         (20, Refused, "schema registry: GET /schemas/ids/20: expected a schema of type AVRO, found PROTOBUF"),
         (21, Refused, "schema registry: GET /schemas/ids/21: expected a schema on its own, found one with 1 references to others"),
-        (22, InvalidAnswer, "schema registry: GET /schemas/ids/22: status 200, but 21 bytes that are no answer of a schema registry: expected value at line 1 column 1"),
+        (
+            22,
+            InvalidAnswer,
+            "schema registry: GET /schemas/ids/22: status 200, but 21 bytes that are no answer of a schema registry: expected value at line 1 column 1",
+        ),
         (23, InvalidAnswer, "schema registry: GET /schemas/ids/23: expected status 200, found 302"),
         (24, Unavailable, "schema registry: GET /schemas/ids/24: expected status 200, found 503"),
     ];

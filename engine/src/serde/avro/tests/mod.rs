@@ -140,10 +140,7 @@ fn an_unknown_id_is_asked_for_at_each_record_until_known() {
     let registry = Arc::new(MemoryRegistry::default());
     let orders = Avro::<Order>::new(registry.clone(), V1).unwrap();
     let error = orders.deserialize(Some(ORDER), CONTEXT).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "expected a datum of a known Avro schema (id 1), found no schema: schema registry: schema 1: not found"
-    );
+    assert_eq!(error.to_string(), "expected a datum of a known Avro schema (id 1), found no schema: schema registry: schema 1: not found");
     assert!(!is_retriable(&error), "the record's own fault");
     registry.register("orders-value", V1).unwrap();
     assert_eq!(orders.deserialize(Some(ORDER), CONTEXT).unwrap(), order());
@@ -252,7 +249,10 @@ fn values_that_do_not_fit_the_schema_are_refused_without_content() {
 #[test]
 fn a_text_that_is_no_schema_is_refused() {
     let registry = Arc::new(MemoryRegistry::default());
-    assert!(error_of(Avro::<Order>::new(registry.clone(), "{").map(|_| ())).starts_with("expected an Avro schema, found a text that cannot be used as one"));
+    assert!(
+        error_of(Avro::<Order>::new(registry.clone(), "{").map(|_| ()))
+            .starts_with("expected an Avro schema, found a text that cannot be used as one")
+    );
     registry.register("orders-value", r#"{"type":"no such type"}"#).unwrap();
     let error = error_of(GenericAvro::as_written(registry).deserialize(Some(b"\0\0\0\0\x01x"), CONTEXT));
     assert!(error.starts_with("expected a datum of a known Avro schema (id 1), found a schema that cannot be used"), "{error}");
