@@ -262,7 +262,10 @@ fn a_thread_that_hangs_loses_its_tasks_until_it_is_back_and_what_it_had_begun_co
     let application = Application::with_input("hanging");
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let gate = Arc::new(Gate::default());
-    let hanging = application.instance(folders[0].path(), &gate, |config| config.max_poll_interval = Duration::from_secs(2));
+    let hanging = application.instance(folders[0].path(), &gate, |config| {
+        let settings = [("application.id", "hanging"), ("max.poll.interval.ms", "2000")];
+        config.max_poll_interval = StreamsConfig::from_settings(settings).unwrap().max_poll_interval;
+    });
     wait_for_tasks("the first has all tasks", &[(&hanging, TASKS)]);
     application.send(200);
     application.every_record_counts_once();
@@ -274,6 +277,26 @@ fn a_thread_that_hangs_loses_its_tasks_until_it_is_back_and_what_it_had_begun_co
     gate.set(false);
     wait_for_tasks("they share the tasks", &[(&hanging, TASKS / 2), (&other, TASKS / 2)]);
     application.send(200);
+    application.every_record_counts_once();
+}
+
+#[test]
+fn an_application_that_is_paused_keeps_its_place_in_the_group() {
+    let application = Application::with_input("paused");
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let first = application.instance(folders[0].path(), &Arc::default(), |config| config.max_poll_interval = Duration::from_secs(1));
+    wait_for_tasks("the first has all tasks", &[(&first, TASKS)]);
+    first.streams.pause();
+    application.send(100);
+    let rounds = first.streams.rounds();
+    let since = Instant::now();
+    // Longer than a thread may be silent.
+    wait("it has been paused for a while", || since.elapsed() > Duration::from_secs(2) && first.streams.rounds() > rounds + 10);
+    assert_eq!((first.tasks().len(), first.streams.state()), (TASKS, State::Running));
+    // It lets go of what the group gives to another, paused as it is.
+    let second = application.start(folders[1].path());
+    wait_for_tasks("they share the tasks", &[(&first, TASKS / 2), (&second, TASKS / 2)]);
+    first.streams.resume();
     application.every_record_counts_once();
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct Due {
     pub(crate) node: Rc<dyn Punctuate>,
     pub(crate) punctuation: Punctuation,
     pub(crate) timestamp: i64,
+    /// When it was scheduled for.
+    scheduled: i64,
 }
 
 struct Schedule {
@@ -58,6 +60,13 @@ impl Punctuations {
         id
     }
 
+    /// One that could not be done is due again, if it has not been cancelled.
+    pub(crate) fn put_back(&mut self, due: &Due) {
+        if let Some(schedule) = self.schedules.iter_mut().find(|schedule| schedule.id == due.punctuation) {
+            schedule.next = due.scheduled;
+        }
+    }
+
     pub(crate) fn cancel(&mut self, punctuation: Punctuation) {
         self.schedules.retain(|schedule| schedule.id != punctuation);
     }
@@ -66,8 +75,9 @@ impl Punctuations {
     /// next stays on the grid.
     pub(crate) fn take_due(&mut self, kind: PunctuationType, now: i64) -> Option<Due> {
         let due = self.schedules.iter_mut().filter(|schedule| schedule.kind == kind && schedule.next <= now).min_by_key(|schedule| schedule.next)?;
+        let scheduled = due.next;
         let missed = (now - due.next) / due.interval;
         due.next = due.next.saturating_add(due.interval.saturating_mul(missed + 1));
-        Some(Due { node: Rc::clone(&due.node), punctuation: due.id, timestamp: now })
+        Some(Due { node: Rc::clone(&due.node), punctuation: due.id, timestamp: now, scheduled })
     }
 }

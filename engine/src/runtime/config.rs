@@ -52,7 +52,8 @@ pub struct StreamsConfig {
     pub num_stream_threads: usize,
     /// `processing.guarantee`: `exactly_once_v2` (the default here; Kafka Streams' is `at_least_once`) or `at_least_once`.
     pub processing_guarantee: ProcessingGuarantee,
-    /// `commit.interval.ms`: 100 ms under exactly-once, 30 s otherwise.
+    /// `commit.interval.ms`: 100 ms, and 30 s where [`StreamsConfig::from_settings`] reads at-least-once. Whoever changes the
+    /// guarantee as a field changes this too.
     pub commit_interval: Duration,
     /// `statestore.cache.max.bytes`, 10 MiB, shared by the threads: updates of tables wait there for the commit. 0 sends every
     /// update downstream at once.

@@ -42,11 +42,12 @@ pub(crate) struct Restore<'a> {
 const DELETE_RETENTION_MS: i64 = 86_400_000;
 
 impl Restore<'_> {
-    /// Reads the changelog from where the state stands to its end. `progress` hears of each batch.
+    /// Reads the changelog from where the state stands to its end. `progress` hears of each batch, and of each wait
+    /// for one with 0; its error ends the restore.
     ///
     /// The committed offsets of the task must have been read, with require-stable, before: then the high watermark taken
     /// here lies beyond every changelog record of a committed transaction, though markers may still be on their way.
-    pub(crate) fn run(&self, progress: &mut dyn FnMut(u64)) -> Result<Restored, Error> {
+    pub(crate) fn run(&self, progress: &mut dyn FnMut(u64) -> Result<(), Error>) -> Result<Restored, Error> {
         let store = Arc::clone(self.supplier.name());
         let (beginning, end) = self.log.offsets(&self.changelog)?;
         let mut from = self.known_offset(&store)?;
@@ -86,7 +87,10 @@ impl Restore<'_> {
                     consumer.assign(&[(self.changelog.clone(), StartOffset::Beginning)])?;
                     continue;
                 }
-                Err(error) if error.kind() == LogErrorKind::Retriable => continue,
+                Err(error) if error.kind() == LogErrorKind::Retriable => {
+                    progress(0)?;
+                    continue;
+                }
                 Err(error) => return Err(error.into()),
             }
             for batch in batches.drain(..) {
@@ -97,12 +101,13 @@ impl Restore<'_> {
                 self.state.restore(&store, &*restorer, &mut records, batch.next_offset())?;
                 let count = batch.len() as u64;
                 restored.records += count;
-                progress(count);
+                progress(count)?;
                 self.probe.reached(ProbePoint::MidRestore);
             }
             if self.reached(&*consumer, end) {
                 return Ok(restored);
             }
+            progress(0)?;
         }
     }
 

@@ -15,7 +15,8 @@ use std::time::Duration;
 use straum_state::{Charge, MemoryPart, StoreSpec, TaskState};
 
 use crate::error::Error;
-use crate::group::Notice;
+use crate::group::member::AssignmentNumber;
+use crate::group::{Notice, Tasks};
 use crate::log::{
     Consumer, ConsumerOptions, Isolation, Log, LogError, LogErrorKind, Producer, ProducerOptions, RecordBatch, StartOffset, TopicPartition,
 };
@@ -60,6 +61,8 @@ pub(crate) struct StreamThread {
     membership: Membership,
     /// The membership is over, and what it had begun is not dropped yet.
     fenced: bool,
+    /// What the group wants of this thread and is not done yet.
+    assignment: Option<(AssignmentNumber, Tasks, bool)>,
     /// The group has said which tasks there are for this thread.
     ready: bool,
     /// Why the group waits.
@@ -138,6 +141,7 @@ impl StreamThread {
             states,
             membership,
             fenced: false,
+            assignment: None,
             ready: false,
             notices: Vec::new(),
             plan: Arc::default(),

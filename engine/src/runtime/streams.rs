@@ -1,6 +1,7 @@
 //! `Streams`: a running application. Kafka Streams: `KafkaStreams`.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -30,7 +31,7 @@ pub enum State {
     Created,
     /// Opening and restoring its tasks.
     Rebalancing,
-    /// Every thread processes.
+    /// Every thread processes, but those that have ended with an error.
     Running,
     /// Closing.
     PendingShutdown,
@@ -112,7 +113,7 @@ struct Shared {
     config: Arc<StreamsConfig>,
     state: Mutex<State>,
     listener: Option<StateListener>,
-    stop: AtomicBool,
+    stop: Arc<AtomicBool>,
     /// Whether the threads leave the group when they stop.
     leave: AtomicBool,
     paused: AtomicBool,
@@ -178,7 +179,7 @@ impl Streams {
             config: Arc::new(config),
             state: Mutex::new(State::Created),
             listener: options.listener,
-            stop: AtomicBool::new(false),
+            stop: Arc::default(),
             leave: AtomicBool::new(false),
             paused: AtomicBool::new(false),
             resume_failed: AtomicBool::new(false),
@@ -206,6 +207,9 @@ impl Streams {
     /// [`ErrorKind::Topology`] for topics that are missing or do not fit; [`ErrorKind::InvalidState`] when the state folder
     /// is another process's, or the application was started before.
     pub fn start(&mut self) -> Result<(), Error> {
+        if self.shared.config.num_stream_threads == 0 {
+            return Err(Error::new(ErrorKind::Config, "num.stream.threads is 0, expected at least 1"));
+        }
         if self.state() != State::Created {
             return Err(Error::new(ErrorKind::InvalidState, "the application was started before, expected to be started once"));
         }
@@ -488,11 +492,14 @@ impl ThreadStart {
     fn run(self) {
         let shared = Arc::clone(&self.shared);
         let index = self.index;
-        if let Err(error) = self.drive() {
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.drive())).unwrap_or_else(|panic| Err(Error::panicked(&*panic)));
+        if let Err(error) = outcome {
             tracing::error!(kind = ?error.kind(), error = error.without_user_text(), "stream thread ended");
             lock(&shared.errors).push(error.to_string());
             let mut threads = lock(&shared.threads);
-            threads.entry(index).or_default().ended = true;
+            let report = threads.entry(index).or_default();
+            (report.running, report.ended) = (false, true);
+            report.tasks.iter_mut().for_each(|task| task.failing = Some(error.to_string()));
             let all_ended = threads.values().all(|thread| thread.ended);
             drop(threads);
             if all_ended {
@@ -504,6 +511,7 @@ impl ThreadStart {
     fn drive(self) -> Result<(), Error> {
         let config = Arc::clone(&self.shared.config);
         let environment = TaskEnvironment {
+            stop: Arc::clone(&self.shared.stop),
             topology: self.shared.topology.clone(),
             probe: self.probe,
             process_id: self.directory.process_id().to_string(),
@@ -516,7 +524,12 @@ impl ThreadStart {
             globals: Arc::clone(&lock(&self.shared.globals)),
         };
         let states = OpenStates { shared: Arc::clone(&self.shared), directory: self.directory, options: self.state_options };
-        let mut thread = StreamThread::new(self.index, self.log, environment, Arc::new(states), self.membership)?;
+        let mut thread = match StreamThread::new(self.index, self.log, environment, Arc::new(states), self.membership) {
+            Ok(thread) => thread,
+            // Closed while its tasks were restored.
+            Err(error) if error.kind() == ErrorKind::Log && self.shared.stop.load(Ordering::Acquire) => return Ok(()),
+            Err(error) => return Err(error),
+        };
         self.shared.report(self.index, &thread, false);
         while !self.shared.stop.load(Ordering::Acquire) {
             if self.shared.resume_failed.swap(false, Ordering::AcqRel) {
@@ -527,6 +540,8 @@ impl ThreadStart {
                 if thread.has_uncommitted() {
                     thread.commit_or_recover()?;
                 }
+                // Its place in the group stays.
+                thread.keep_membership()?;
                 self.shared.report(self.index, &thread, true);
                 std::thread::sleep(config.poll.max(Duration::from_millis(1)));
                 continue;

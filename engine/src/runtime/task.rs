@@ -9,13 +9,14 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use straum_state::{BuiltStore, CommitBatch, RecordCache, StateStore, StoreContext, TaskState};
 
 use crate::error::{Error, ErrorKind};
 use crate::log::{CommittedOffset, HeaderView, Offset, Producer, RecordBatch, StartOffset, TopicPartition};
+use crate::processor::Punctuation;
 use crate::processor::cache::FlushCache;
-use crate::processor::punctuation::Due;
 use crate::processor::source::{Head, PartitionQueue};
 use crate::processor::task_context::TaskContext;
 use crate::processor::{PunctuationType, panicking};
@@ -28,6 +29,8 @@ use crate::topology::{Subtopology, TaskId, Topology, changelog_topic};
 
 /// What every task of a thread is made with.
 pub(crate) struct TaskEnvironment {
+    /// The application closes.
+    pub(crate) stop: Arc<AtomicBool>,
     pub(crate) probe: Probe,
     /// Stable over restarts: it names the transactional ids.
     pub(crate) process_id: String,
@@ -73,6 +76,8 @@ pub(crate) struct Task {
     /// these: a transaction without offsets is fenced by nobody.
     began: Vec<Option<Offset>>,
     prepared: Option<CommitBatch>,
+    /// One that failed and is due again.
+    punctuation_retried: Option<Punctuation>,
     processed: u64,
 }
 
@@ -135,6 +140,7 @@ impl Task {
             committed,
             began: starts.iter().map(|(_, start)| if let StartOffset::At(offset) = start { Some(*offset) } else { None }).collect(),
             prepared: None,
+            punctuation_retried: None,
             processed: 0,
         })
     }
@@ -292,7 +298,7 @@ impl Task {
         let partition = failure.partition.map(ToString::to_string).unwrap_or_default();
         tracing::warn!(task = %self.id, partition, offset = failure.error.offset(), kind = ?failure.error.kind(), "record sent to the dead-letter topic");
         let Some(topic) = &self.environment.config.dead_letter_topic else { return Ok(()) };
-        dead_letters::write(&self.context.collector, topic, failure)
+        dead_letters::write(&self.context.collector, topic, failure).map_err(|error| error.in_task(self.id))
     }
 
     /// Runs the punctuations of one kind that are due. `now` is the stream time or the wall clock.
@@ -303,19 +309,29 @@ impl Task {
         }
         loop {
             let due = self.context.punctuations.borrow_mut().take_due(kind, now);
-            let Some(Due { node, punctuation, timestamp }) = due else { return Ok(any) };
+            let Some(due) = due else { return Ok(any) };
             any = true;
             self.context.source.set(None);
-            if let Err(error) = self.guarded(|_| node.punctuate(timestamp, punctuation)) {
-                let failure = Failure { error: &error, partition: None, record: None };
-                match self.environment.handlers.decide(&failure) {
-                    Decision::Continue => self.dead_letter(&failure)?,
-                    Decision::Retry | Decision::Fail => {
-                        self.failing.pause(error);
-                        return Ok(any);
-                    }
+            let Err(error) = self.guarded(|_| due.node.punctuate(due.timestamp, due.punctuation)) else {
+                if self.punctuation_retried.take_if(|retried| *retried == due.punctuation).is_some() {
+                    self.failing.succeeded();
                 }
+                continue;
+            };
+            let failure = Failure { error: &error, partition: None, record: None };
+            let decision = self.environment.handlers.decide(&failure);
+            if decision == Decision::Continue {
+                self.dead_letter(&failure)?;
+                continue;
             }
+            self.context.punctuations.borrow_mut().put_back(&due);
+            self.punctuation_retried = Some(due.punctuation);
+            if decision == Decision::Retry {
+                self.failing.retry(error, &self.environment.config, wall_clock);
+            } else {
+                self.failing.pause(error);
+            }
+            return Ok(any);
         }
     }
 
@@ -350,26 +366,32 @@ impl Task {
         if !self.is_dirty() {
             return Ok(false);
         }
+        // Values are serialised here: what a serde does wrong stops this task alone.
+        let prepared = catch_unwind(AssertUnwindSafe(|| self.prepare_stores()));
+        let prepared = prepared.unwrap_or_else(|panic| Err(Error::panicked(&*panic)));
+        self.prepared = Some(prepared.map_err(|error| error.in_task(self.id))?);
+        Ok(true)
+    }
+
+    fn prepare_stores(&self) -> Result<CommitBatch, Error> {
         let mut batch = self.state.batch();
         for entry in &self.stores {
             let mut output = self.context.collector.output();
             let changelog = entry.changelog.as_ref();
             let mut too_large = None;
-            entry.store.borrow_mut().prepare(&mut batch, &mut |record| {
+            let prepared = entry.store.borrow_mut().prepare(&mut batch, &mut |record| {
                 if let Some((partition, target)) = changelog {
                     let before = output.bytes();
                     output.push(target.topic, partition.partition, record.timestamp, Some(record.key), record.value, HeaderView::new(&[]));
                     too_large = too_large.take().or(self.context.collector.check_size(output.bytes() - before, &partition.topic).err());
                 }
                 Ok(())
-            })?;
-            if let Some(error) = too_large {
-                return Err(error.in_task(self.id).in_store(Arc::clone(&entry.name)));
-            }
+            });
+            let prepared = prepared.map_err(Error::from).and(too_large.map_or(Ok(()), Err));
+            prepared.map_err(|error| error.in_store(Arc::clone(&entry.name)))?;
             self.environment.probe.reached(ProbePoint::MidFlush);
         }
-        self.prepared = Some(batch);
-        Ok(true)
+        Ok(batch)
     }
 
     /// The offsets to commit: those that moved, or all of them when the task has written and none moved.
@@ -417,7 +439,7 @@ impl Task {
                     batch.set_offset(&entry.name, acknowledged + 1)?;
                 }
             }
-            self.state.apply(batch)?;
+            self.state.apply(batch).map_err(|error| Error::from(error).in_task(self.id))?;
         }
         for entry in &self.stores {
             entry.store.borrow_mut().committed();

@@ -115,6 +115,7 @@ impl TopologyTestDriver {
         for index in 0..self.thread_count {
             let log: Arc<dyn Log> = Arc::<EmbeddedLog>::clone(&self.log);
             let environment = TaskEnvironment {
+                stop: Arc::default(),
                 probe: Probe::default(),
                 process_id: "driver".to_owned(),
                 topology: self.topology.clone(),

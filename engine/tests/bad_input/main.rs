@@ -4,6 +4,7 @@
 mod code;
 mod disk;
 mod records;
+mod tasks;
 mod wiring;
 
 use std::sync::Arc;

@@ -35,7 +35,7 @@ pub(super) async fn serve(application: Arc<Application>, folder: &DataFolder, po
     let served = Served { application, token: Arc::clone(&token) };
     let router = Router::new()
         .route("/operator", post(operator).layer(DefaultBodyLimit::max(256 << 20)))
-        .route("/internal/isalive", get(|| async { "alive" }))
+        .route("/internal/isalive", get(is_alive))
         .route("/internal/isready", get(is_ready))
         .route("/internal/metrics", get(metrics))
         .fallback(query)
@@ -66,6 +66,14 @@ async fn told_to_end() {
 fn answer(status: u16, body: &Value) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (status, Json(body)).into_response()
+}
+
+/// Not alive once a thread has died: whoever supervises the process starts it again, and nothing is lost.
+async fn is_alive(State(served): State<Served>) -> Response {
+    match served.application.streams.read().errors().len() {
+        0 => "alive".into_response(),
+        dead => (StatusCode::SERVICE_UNAVAILABLE, format!("{dead} of the threads have ended with an error; the log says why")).into_response(),
+    }
 }
 
 async fn is_ready(State(served): State<Served>) -> Response {

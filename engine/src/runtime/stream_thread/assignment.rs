@@ -15,12 +15,12 @@ impl StreamThread {
         if self.fenced {
             self.confirm_fence()?;
         }
+        self.take_over()?;
         while let Some(message) = self.membership.poll() {
             match message {
                 ThreadMessage::Assigned { assignment, tasks, ready, .. } => {
-                    self.assign(&tasks.active)?;
-                    self.membership.owns(assignment, tasks);
-                    self.ready = ready;
+                    self.assignment = Some((assignment, tasks, ready));
+                    self.take_over()?;
                 }
                 ThreadMessage::Fenced => {
                     self.fenced = true;
@@ -34,6 +34,24 @@ impl StreamThread {
                 ThreadMessage::Epoch(_) | ThreadMessage::Endpoints(_) | ThreadMessage::Left => {}
             }
         }
+        Ok(())
+    }
+
+    /// As [`StreamThread::follow_membership`], while nothing is processed.
+    pub(crate) fn keep_membership(&mut self) -> Result<(), Error> {
+        match self.follow_membership() {
+            Err(error) if error.kind() == ErrorKind::Log => self.recover(error),
+            outcome => outcome,
+        }
+    }
+
+    /// Does what the last assignment says, unless it is done. One that fails half-way is tried again.
+    fn take_over(&mut self) -> Result<(), Error> {
+        let Some((number, tasks, ready)) = self.assignment.clone() else { return Ok(()) };
+        self.assign(&tasks.active)?;
+        self.membership.owns(number, tasks);
+        self.ready = ready;
+        self.assignment = None;
         Ok(())
     }
 
@@ -77,6 +95,7 @@ impl StreamThread {
     /// Aborts, and drops every task without committing it.
     fn abandon(&mut self) -> Result<(), Error> {
         self.ready = false;
+        self.assignment = None;
         self.assigned.clear();
         self.suspended.clear();
         self.environment.collector.output().clear();

@@ -1,7 +1,9 @@
 //! How a stream thread gets its tasks: it opens their state, brings it up to the changelogs, and reads on where the group
 //! stands.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use straum_state::StoreSpec;
 
@@ -29,7 +31,8 @@ impl StreamThread {
                     assignment.extend(starts);
                     self.tasks.insert(id, task);
                 }
-                Err(error) if error.kind() == ErrorKind::State => {
+                // A state that cannot be opened, a processor that cannot begin.
+                Err(error) if matches!(error.kind(), ErrorKind::State | ErrorKind::Processing) => {
                     self.suspended.entry(id).or_default().retry(error.in_task(id), &self.environment.config, now);
                 }
                 Err(error) if stands(error.log_kind()) => {
@@ -72,7 +75,7 @@ impl StreamThread {
                 now: self.environment.clock.now(),
                 probe: &self.environment.probe,
             };
-            let restored = restore.run(&mut |_| self.membership.still_here())?;
+            let restored = restore.run(&mut |_| self.go_on())?;
             tracing::info!(task = %id, store = %restored.store, from = restored.from, end = restored.end, records = restored.records, "restored");
             self.restored.retain(|(task, before)| (*task, &before.store) != (id, &restored.store));
             self.restored.push((id, restored));
@@ -85,7 +88,18 @@ impl StreamThread {
             };
             starts.push((partition.clone(), start));
         }
-        Ok((Task::new(&self.environment, &subtopology, id, state, &committed, &starts)?, starts))
+        let made = catch_unwind(AssertUnwindSafe(|| Task::new(&self.environment, &subtopology, id, state, &committed, &starts)));
+        let task = made.unwrap_or_else(|panic| Err(Error::panicked(&*panic)))?;
+        Ok((task, starts))
+    }
+
+    /// In the middle of long work: the thread is alive, and goes on unless the application closes.
+    fn go_on(&self) -> Result<(), Error> {
+        self.membership.still_here();
+        if self.environment.stop.load(Ordering::Acquire) {
+            return Err(LogError::new(LogErrorKind::Retriable, "the application closes before its tasks are restored").into());
+        }
+        Ok(())
     }
 
     fn subtopology(&self, id: TaskId) -> Result<Subtopology, Error> {
@@ -99,7 +113,11 @@ impl StreamThread {
         loop {
             match self.log.committed(&self.environment.config.application_id, partitions) {
                 Ok(offsets) => return Ok(offsets),
-                Err(error) if error.kind() == LogErrorKind::Retriable => tracing::debug!(%error, "committed offsets are not stable yet"),
+                Err(error) if error.kind() == LogErrorKind::Retriable => {
+                    tracing::debug!(%error, "committed offsets are not stable yet");
+                    self.go_on()?;
+                    std::thread::sleep(self.environment.config.retry_backoff);
+                }
                 Err(error) => return Err(error.into()),
             }
         }
