@@ -1,6 +1,9 @@
 # The two commands that matter: `make demo` and `make test`. Each installs what is missing (scripts/setup).
 # One Cargo profile and one target folder serve everything, so that RocksDB is compiled once.
 
+# Where scripts/setup puts Rust when there is none.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
 CARGO := cargo
 FLAGS := --release --workspace
 CHECKED := --features straum/invariants,straum/live,straum-benches/live

@@ -334,7 +334,9 @@ fn a_broker_without_streams_groups_is_named_and_one_process_runs_on_it() {
     let mut batch = OutputBatch::new();
     let topic = batch.topic(&"alone-in".into());
     batch.push(topic, 0, 1_000, Some(b"a"), Some(b"x"), HeaderView::new(&[]));
-    producer(&*log, None).send(&batch).unwrap();
+    let mut producer = producer(&*log, None);
+    producer.send(&batch).unwrap();
+    producer.flush().unwrap();
     wait("it has counted", || alone.store::<String, i64>("counts").is_ok_and(|counts| counts.get(&"a".to_owned()).unwrap() == Some(1)));
 }
 
