@@ -178,7 +178,9 @@ fn what_is_generated_can_be_produced() {
     child.stdin.take().unwrap().write_all(words.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap(), json!({ "topic": "words", "records": 3 }));
-    let (code, _, error) = straum(data, &["topic", "produce", "words", "--value", "a", "--partition", "9"]);
-    assert!(code == 1 && error.contains("no partition 9 of topic words, expected less than 2"), "{error}");
+    for arguments in [&["topic", "produce", "words", "--value", "a", "--partition", "9"][..], &["topic", "tail", "words", "--partition", "9"]] {
+        let (code, _, error) = straum(data, arguments);
+        assert!(code == 1 && error.contains("no partition 9 of topic words, expected less than 2"), "{arguments:?}: {error}");
+    }
     drop(running);
 }
