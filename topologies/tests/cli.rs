@@ -67,7 +67,8 @@ fn what_is_wrong_is_said_with_its_exit_code() {
         (&["run", "datadeling", "--set", "maks-rader=x"], 1, &["setting maks-rader is \"x\", expected a positive number"]),
         (&["store", "list"], 1, &["nothing has run in", "straum run TOPOLOGY"]),
         (&["topic", "tail", "words"], 1, &["nothing has run in"]),
-        (&["topic", "produce", "words"], 2, &["--value"]),
+        (&["topic", "produce", "words"], 2, &["--value", "--file", "--null"]),
+        (&["topic", "produce", "words", "--value", "a", "--null"], 2, &["--value", "--null", "cannot be used with"]),
         (&["check", "missing.yaml"], 2, &[]),
     ] {
         let (actual, out, error) = straum(&data, arguments);
