@@ -169,6 +169,7 @@ fn what_is_generated_can_be_produced() {
     let running = Running::start(data, &["run", "count"]);
     let words = done(data, &["generate", "count", "--records", "3", "--whole"]);
     assert_eq!(words.lines().count(), 3);
+    assert_eq!(done(data, &["generate", "count", "--records", "3", "--json"]), words);
     let mut child = Command::new(env!("CARGO_BIN_EXE_straum"))
         .args(["topic", "produce", "words", "--file", "-", "--whole", "--json"])
         .env("STRAUM_DATA", data)
