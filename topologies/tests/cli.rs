@@ -67,7 +67,8 @@ fn what_is_wrong_is_said_with_its_exit_code() {
         (&["run", "datadeling", "--set", "maks-rader=x"], 1, &["setting maks-rader is \"x\", expected a positive number"]),
         (&["store", "list"], 1, &["nothing has run in", "straum run TOPOLOGY"]),
         (&["topic", "tail", "words"], 1, &["nothing has run in"]),
-        (&["topic", "produce", "words"], 2, &["--value"]),
+        (&["topic", "produce", "words"], 2, &["--value", "--file", "--null"]),
+        (&["topic", "produce", "words", "--value", "a", "--null"], 2, &["--value", "--null", "cannot be used with"]),
         (&["check", "missing.yaml"], 2, &[]),
     ] {
         let (actual, out, error) = straum(&data, arguments);
@@ -168,6 +169,7 @@ fn what_is_generated_can_be_produced() {
     let running = Running::start(data, &["run", "count"]);
     let words = done(data, &["generate", "count", "--records", "3", "--whole"]);
     assert_eq!(words.lines().count(), 3);
+    assert_eq!(done(data, &["generate", "count", "--records", "3", "--json"]), words);
     let mut child = Command::new(env!("CARGO_BIN_EXE_straum"))
         .args(["topic", "produce", "words", "--file", "-", "--whole", "--json"])
         .env("STRAUM_DATA", data)
@@ -178,7 +180,9 @@ fn what_is_generated_can_be_produced() {
     child.stdin.take().unwrap().write_all(words.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap(), json!({ "topic": "words", "records": 3 }));
-    let (code, _, error) = straum(data, &["topic", "produce", "words", "--value", "a", "--partition", "9"]);
-    assert!(code == 1 && error.contains("no partition 9 of topic words, expected less than 2"), "{error}");
+    for arguments in [&["topic", "produce", "words", "--value", "a", "--partition", "9"][..], &["topic", "tail", "words", "--partition", "9"]] {
+        let (code, _, error) = straum(data, arguments);
+        assert!(code == 1 && error.contains("no partition 9 of topic words, expected less than 2"), "{arguments:?}: {error}");
+    }
     drop(running);
 }

@@ -127,6 +127,9 @@ fn what_is_no_scenario_is_refused_with_its_line() {
         (&format!("{HEAD}  - crash: {{ until: 2026-01-27T08:00:00Z, config: {{}} }}\n"), &["line 5", "expected one of them"]),
         ("topology: count\nnow: yesterday\nsteps: []\n", &["2", "yesterday"]),
         ("topology: [\n", &["seeded.yaml"]),
+        ("topology: coun\nnow: 2026-01-26T08:00:00+01:00\nsteps: []\n", &["no topology \"coun\"", "count"]),
+        ("topology: count\nnow: 2026-01-26T08:00:00+01:00\nconfig: { nope: 1 }\nsteps: []\n", &["line 3: config:", "no setting \"nope\""]),
+        ("topology: datadeling\nnow: 2026-01-26T08:00:00+01:00\nconfig:\n  maks-rader: x\nsteps: []\n", &["line 3: config:", "maks-rader"]),
     ] {
         let invalid = Scenario::parse(Path::new("seeded.yaml"), text).expect_err(text).to_string();
         for part in says {

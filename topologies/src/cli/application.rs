@@ -1,11 +1,12 @@
 //! A topology on the embedded log of a data folder: opened to run, or only to be looked into.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use indicatif::ProgressBar;
 use parking_lot::RwLock;
 use straum::Topology;
 use straum::log::embedded::{EmbeddedLog, EmbeddedOptions};
@@ -14,9 +15,7 @@ use straum::runtime::{Clock, State, Streams, StreamsConfig, StreamsOptions};
 use straum_topologies::registry::{Behind, HttpService, StoreDefinition, TopologyDefinition};
 
 use super::data_folder::{DataFolder, Occupant};
-
-/// How long opening may take before one is told to wait no more. A large state takes a while.
-const PATIENCE: Duration = Duration::from_secs(600);
+use super::output;
 
 /// A topology on a log.
 pub(super) struct Application {
@@ -92,16 +91,35 @@ impl Application {
         Ok(application)
     }
 
+    /// Waits as long as it takes, since a large state takes a while, and shows that it does.
     fn wait_until_restored(&self) -> Result<()> {
-        let start = Instant::now();
+        let spinner = output::spinner();
+        let restored = self.restored(&spinner);
+        spinner.finish_and_clear();
+        restored
+    }
+
+    fn restored(&self, spinner: &ProgressBar) -> Result<()> {
+        let mut said = BTreeSet::new();
         loop {
             let streams = self.streams.read();
-            match streams.state() {
+            let (state, notices) = (streams.state(), streams.notices());
+            match state {
                 State::Running => return Ok(()),
-                State::Rebalancing if start.elapsed() < PATIENCE => {}
-                state => bail!("the application is {state:?}, expected Running: {}", streams.errors().join("; ")),
+                State::Rebalancing => spinner.set_message("Rebalancing: opens its tasks and restores their stores"),
+                ended => {
+                    let causes = [streams.errors(), streams.troubles(), notices].concat().join("; ");
+                    let causes = if causes.is_empty() { "no cause is known, RUST_LOG=straum=info shows more".to_owned() } else { causes };
+                    bail!("the application is {ended:?}, expected Running: {causes}; mend the cause and start it again, what is committed is kept");
+                }
             }
             drop(streams);
+            for notice in notices {
+                if !said.contains(&notice) {
+                    spinner.suspend(|| eprintln!("waits: {notice}"));
+                    said.insert(notice);
+                }
+            }
             std::thread::sleep(Duration::from_millis(5));
         }
     }

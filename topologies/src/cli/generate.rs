@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use straum_topologies::registry::{Generated, Wish};
 
 use super::topic::raw;
-use super::{Outcome, topologies};
+use super::{Common, Outcome, topologies};
 
 #[derive(Args)]
 #[command(
@@ -24,19 +24,19 @@ pub(super) struct Generate {
     /// The same seed gives the same messages
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Keys and timestamps too: {"key":…,"value":…,"timestamp":…}
+    /// Keys and timestamps too, one object a line: {"key":…,"value":…,"timestamp":…}; the same as --json
     #[arg(long)]
     whole: bool,
 }
 
 impl Generate {
-    pub(super) fn run(&self) -> Result<Outcome> {
+    pub(super) fn run(&self, common: &Common) -> Result<Outcome> {
         let definition = super::find(&self.topology)?;
         let wish = Wish { seed: self.seed, records: self.records };
         let records = definition.generate(wish).with_context(|| format!("topology {} has no generator", self.topology))?;
         let mut out = BufWriter::new(std::io::stdout().lock());
         for record in records {
-            if self.whole {
+            if self.whole || common.json {
                 serde_json::to_writer(&mut out, &whole(&record))?;
             } else {
                 out.write_all(&record.value.unwrap_or_default())?;

@@ -103,7 +103,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Run(run) => run.run(common),
         Command::Store(store) => store.run(common),
         Command::Topic(topic) => topic.run(common),
-        Command::Generate(generate) => generate.run(),
+        Command::Generate(generate) => generate.run(common),
         Command::Check(check) => check.run(common),
     };
     match result {

@@ -91,16 +91,18 @@ pub(super) fn of_topics(log: &EmbeddedLog, request: &Request, now: i64) -> Resul
     }
 }
 
-fn partitions(log: &EmbeddedLog, topic: &str) -> Result<u32> {
-    match log.partitions(topic)? {
-        Some(partitions) => Ok(partitions),
-        None => bail!("no topic {topic:?}, expected one of [{}]", log.topics()?.join(", ")),
+/// How many partitions the topic has, the one that is asked for among them.
+fn partitions(log: &EmbeddedLog, topic: &str, asked: Option<u32>) -> Result<u32> {
+    let Some(partitions) = log.partitions(topic)? else { bail!("no topic {topic:?}, expected one of [{}]", log.topics()?.join(", ")) };
+    match asked {
+        Some(partition) if partition >= partitions => bail!("no partition {partition} of topic {topic}, expected less than {partitions}"),
+        _ => Ok(partitions),
     }
 }
 
 fn tail(log: &EmbeddedLog, topic: &str, partition: Option<u32>, records: usize) -> Result<Value> {
     let mut found = Vec::new();
-    for number in 0..partitions(log, topic)? {
+    for number in 0..partitions(log, topic, partition)? {
         if partition.is_some_and(|partition| partition != number) {
             continue;
         }
@@ -120,10 +122,7 @@ fn tail(log: &EmbeddedLog, topic: &str, partition: Option<u32>, records: usize) 
 }
 
 fn produce(log: &EmbeddedLog, topic: &str, partition: Option<u32>, records: &[NewRecord], now: i64) -> Result<Value> {
-    let partitions = partitions(log, topic)?;
-    if let Some(partition) = partition.filter(|partition| *partition >= partitions) {
-        bail!("no partition {partition} of topic {topic}, expected less than {partitions}");
-    }
+    let partitions = partitions(log, topic, partition)?;
     let options = ProducerOptions { client_id: "straum-produce".to_owned(), transactional_id: None, transaction_timeout: Duration::from_secs(60) };
     let mut producer = log.producer(&options)?;
     let mut batch = OutputBatch::new();

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use clap::Subcommand;
+use clap::{ArgGroup, Subcommand};
 use serde_json::{Value, json};
 
 use super::connection::Connection;
@@ -34,6 +34,7 @@ pub(super) enum Topic {
         records: usize,
     },
     /// Write to a topic: one value, or one a line of a file
+    #[command(group(ArgGroup::new("content").args(["value", "file", "null"]).required(true)))]
     Produce {
         /// The topic
         topic: String,
@@ -41,13 +42,13 @@ pub(super) enum Topic {
         #[arg(long)]
         key: Option<String>,
         /// The value, as text
-        #[arg(long, required_unless_present_any = ["file", "null"])]
+        #[arg(long)]
         value: Option<String>,
         /// No value: deletes the key
-        #[arg(long, conflicts_with_all = ["value", "file"])]
+        #[arg(long)]
         null: bool,
         /// A value a line, from this file or from standard input with -
-        #[arg(long, conflicts_with = "value")]
+        #[arg(long)]
         file: Option<PathBuf>,
         /// Each line is {"key":…,"value":…,"timestamp":…} as `generate --whole` writes it
         #[arg(long, requires = "file")]

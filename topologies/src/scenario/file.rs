@@ -9,7 +9,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
-use crate::registry::Settings;
+use super::runner::with_causes;
+use crate::registry::{self, Settings};
 
 /// A case: a topology, where it starts, and what is done and expected.
 #[derive(Clone, Debug)]
@@ -335,6 +336,11 @@ impl Scenario {
     pub fn parse(path: &Path, text: &str) -> Result<Self, Invalid> {
         let invalid = |message: String| Invalid { path: path.to_owned(), message };
         let case: Case = serde_saphyr::from_str(text).map_err(|error| invalid(error.to_string()))?;
+        let definition = registry::find(&case.topology).map_err(|error| invalid(error.to_string()))?;
+        if let Err(error) = definition.build(&case.config).and_then(|_| definition.http(&case.config)) {
+            let line = text.lines().position(|line| line.starts_with("config:")).map(|line| format!("line {}: ", line + 1));
+            return Err(invalid(format!("{}config: {}", line.unwrap_or_default(), with_causes(&*error))));
+        }
         for step in &case.steps {
             if let Step::Crash(Crash { until: Some(_), config: Some(_), .. }) = &step.value {
                 return Err(invalid(format!("line {}: crash with until and config, expected one of them", step.referenced.line())));

@@ -73,7 +73,8 @@ impl From<straum::log::LogError> for Problem {
     }
 }
 
-fn with_causes(error: &dyn std::error::Error) -> String {
+/// An error in a line, with what is behind it.
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
