@@ -92,7 +92,8 @@ pub trait TopologyDefinition: Send + Sync {
 
     /// What is personal in its keys and values.
     fn personal(&self) -> Personal {
-        Personal::default()
+        // What looks like an ident is taken for one.
+        Personal { fields: &[], eleven_digits: true }
     }
 
     /// Records for the first topic, if there is a generator.

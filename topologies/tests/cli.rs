@@ -186,3 +186,19 @@ fn what_is_generated_can_be_produced() {
     }
     drop(running);
 }
+
+#[test]
+fn a_failed_scenario_shows_no_personal_id_unless_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("case.yaml");
+    let case = "topology: count\nnow: 2026-01-26T08:00:00Z\nsteps:\n  - send: { topic: words, value: { text: \"01810000001\" } }\n  - expect_count: { topic: counts, records: 9 }\n  - store: { name: words-counted, key: \"01810000001\", value: 2 }\n";
+    // The record that is too few, and the row that differs, are both shown.
+    for case in [case.to_owned(), case.replace("records: 9", "records: 1")] {
+        std::fs::write(&file, case).unwrap();
+        let path = file.to_str().unwrap();
+        let (code, masked, _) = straum(folder.path(), &["check", path]);
+        assert!(code == 1 && !masked.contains("01810000001"), "{masked}");
+        let (code, shown, _) = straum(folder.path(), &["check", "--show-personal", path]);
+        assert!(code == 1 && shown.contains("01810000001") == masked.contains("***********"), "{shown}");
+    }
+}

@@ -174,5 +174,8 @@ impl Application {
 
 /// Opens the log of a folder.
 pub(super) fn open_log(folder: &DataFolder) -> Result<EmbeddedLog> {
-    EmbeddedLog::open(folder.log(), EmbeddedOptions::new()).with_context(|| format!("cannot open the log in {}", folder.path().display()))
+    EmbeddedLog::open(folder.log(), EmbeddedOptions::new()).with_context(|| {
+        let folder = folder.path().display();
+        format!("cannot open the log in {folder}; if another straum runs there, stop it or name another folder with --data")
+    })
 }

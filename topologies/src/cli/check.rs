@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 use clap::Args;
 use serde_json::json;
+use straum_topologies::registry;
 use straum_topologies::scenario::{self, Scenario, crash};
 
 use super::output;
@@ -13,7 +14,7 @@ use super::{Common, Outcome};
 
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  straum check case.yaml\n  straum check --crash-everywhere topologies/scenarios/*/*.yaml\nExit codes: 0 all pass, 1 one fails, 2 one is no scenario."
+    after_help = "Examples:\n  straum check case.yaml\n  straum check --crash-everywhere topologies/scenarios/*/*.yaml\n\nA scenario file:\n  topology: count\n  now: 2026-01-26T08:00:00+01:00         # the clock at the start\n  steps:\n    - send: { topic: words, value: { text: foss } }   # text: bytes as they are; any other value is sent as JSON\n    - expect: { topic: counts, records: [ { key: foss, value: 1 } ] }\n    - crash: {}                                        # kill -9 and come back\n    - store: { name: words-counted, key: foss, value: 2 }\nSteps: send, send_file, advance, crash, expect, expect_count, store, http. topologies/scenarios has many more.\n\nExit codes: 0 all pass, 1 one fails, 2 one is no scenario."
 )]
 pub(super) struct Check {
     /// Scenario files
@@ -32,7 +33,7 @@ impl Check {
         let bar = output::progress("checking", self.files.len() as u64);
         for path in &self.files {
             let start = Instant::now();
-            let (result, detail) = self.one(path);
+            let (result, detail) = self.one(path, common);
             bar.inc(1);
             let milliseconds = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
             outcome = match (outcome, result) {
@@ -63,7 +64,7 @@ impl Check {
         Ok(outcome)
     }
 
-    fn one(&self, path: &std::path::Path) -> (Outcome, String) {
+    fn one(&self, path: &std::path::Path, common: &Common) -> (Outcome, String) {
         let scenario = match Scenario::read(path) {
             Ok(scenario) => scenario,
             Err(invalid) => return (Outcome::NotUnderstood, invalid.message),
@@ -75,7 +76,14 @@ impl Check {
         };
         match checked {
             Ok(detail) => (Outcome::Done, detail),
-            Err(failure) => (Outcome::Failed, failure.to_string()),
+            Err(failure) if common.show_personal => (Outcome::Failed, failure.to_string()),
+            Err(failure) => (Outcome::Failed, masked(&failure.to_string(), &scenario.case.topology)),
         }
     }
+}
+
+/// A failure shows records: what is personal in them is masked there too.
+fn masked(text: &str, topology: &str) -> String {
+    let shown = registry::find(topology).map_or_else(|_| text.to_owned(), |definition| definition.personal().mask_text(text));
+    if shown == text { shown } else { format!("{shown}\n(personal ids are masked; --show-personal shows them)") }
 }

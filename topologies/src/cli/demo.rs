@@ -278,7 +278,8 @@ fn commands(folder: &DataFolder) -> String {
 fn further(folder: &DataFolder, common: &Common) -> String {
     let data = common.data.as_ref().map(|data| format!(" --data {}", data.display())).unwrap_or_default();
     format!(
-        "\nGo on by yourself:\n\n  straum demo{data}           again: it restores instead of reading again\n  straum demo{data} --serve   the query API stays, with a curl that works\n  straum demo{data} --fresh   from the beginning\n{}\n  straum check topologies/scenarios/count/words.yaml\n\nPersonal ids are masked; --show-personal shows them.",
-        commands(folder)
+        "\nGo on by yourself:\n\n  straum demo{data}           again: it restores instead of reading again\n  straum demo{data} --serve   the query API stays, with a curl that works\n  straum demo{data} --fresh   from the beginning\n{}\n  straum check topologies/scenarios/count/words.yaml{}",
+        commands(folder),
+        if common.show_personal { "" } else { "\n\nPersonal ids are masked; --show-personal shows them." }
     )
 }

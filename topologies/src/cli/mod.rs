@@ -27,7 +27,7 @@ use clap::{Args, Parser, Subcommand};
 /// What every command has.
 #[derive(Args, Clone, Debug)]
 struct Common {
-    /// The folder of log and state
+    /// The folder of log and state [default: straum-data in the current folder; the demo has its own]
     #[arg(long, global = true, value_name = "DIR", env = "STRAUM_DATA")]
     data: Option<PathBuf>,
     /// Write JSON, for scripts
