@@ -5,10 +5,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::error::Error;
 use crate::group::member::{AssignmentNumber, Membership as Epoch, ThreadMessage};
 use crate::group::{MemberHandle, Tasks};
-use crate::log::GroupMembership;
-use crate::topology::TaskId;
+use crate::log::{GroupMembership, Log};
+use crate::runtime::internal_topics::TaskPlan;
+use crate::runtime::{StreamsConfig, internal_topics};
+use crate::topology::{TaskId, Topology};
 
 /// How long a thread that closes waits for its member's last heartbeat. It is not repeated: who is not heard falls out of the
 /// group by the session time-out.
@@ -19,6 +22,7 @@ pub(crate) enum Membership {
     /// One process runs the application, and its threads share the tasks out.
     Fixed {
         group: Arc<str>,
+        plan: Arc<TaskPlan>,
         /// Until they are taken.
         tasks: Option<BTreeSet<TaskId>>,
     },
@@ -27,9 +31,19 @@ pub(crate) enum Membership {
 }
 
 impl Membership {
-    /// These tasks, for good.
-    pub(crate) fn fixed(group: &Arc<str>, tasks: impl IntoIterator<Item = TaskId>) -> Self {
-        Self::Fixed { group: Arc::clone(group), tasks: Some(tasks.into_iter().collect()) }
+    /// The share of the plan that one of so many threads has, for good.
+    pub(crate) fn fixed(group: &Arc<str>, plan: &Arc<TaskPlan>, thread: usize, threads: usize) -> Self {
+        let tasks = plan.of_thread(thread, threads).into_iter().collect();
+        Self::Fixed { group: Arc::clone(group), plan: Arc::clone(plan), tasks: Some(tasks) }
+    }
+
+    /// The tasks there are. A group's may have changed since it was last asked, and its topics are there by the time that it hands
+    /// out tasks, whoever has made them.
+    pub(crate) fn plan(&self, topology: &Topology, config: &StreamsConfig, log: &dyn Log) -> Result<Arc<TaskPlan>, Error> {
+        match self {
+            Self::Fixed { plan, .. } => Ok(Arc::clone(plan)),
+            Self::Member { .. } => internal_topics::prepare(topology, config, log).map(Arc::new),
+        }
     }
 
     /// What has changed, one at a time.

@@ -354,11 +354,7 @@ impl StreamThread {
     /// Commits and closes; with `leave` the group gives the tasks to others at once.
     pub(crate) fn close(mut self, leave: bool) -> Result<(), Error> {
         self.commit()?;
-        for (id, task) in std::mem::take(&mut self.tasks) {
-            let state = task.state().clone();
-            drop(task);
-            self.states.close(id, state)?;
-        }
+        self.close_tasks()?;
         self.membership.close(leave);
         Ok(())
     }

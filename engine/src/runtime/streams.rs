@@ -266,9 +266,9 @@ impl Streams {
             settings.retry_backoff = config.retry_backoff;
             settings.retry_backoff_max = config.retry_backoff_max;
             let Some(handle) = self.log.join(settings)? else {
-                let plan = internal_topics::prepare(topology, config, &*self.log)?;
+                let plan = Arc::new(internal_topics::prepare(topology, config, &*self.log)?);
                 let count = plan.threads(config.num_stream_threads);
-                return Ok((0..count).map(|index| Membership::fixed(application, plan.of_thread(index, count))).collect());
+                return Ok((0..count).map(|index| Membership::fixed(application, &plan, index, count)).collect());
             };
             members.push(Membership::Member { group: Arc::clone(application), handle });
         }

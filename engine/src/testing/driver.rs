@@ -99,7 +99,7 @@ impl TopologyTestDriver {
     }
 
     fn restart(&mut self) -> Result<(), Error> {
-        let plan = internal_topics::prepare(&self.topology, &self.config, &*self.log)?;
+        let plan = Arc::new(internal_topics::prepare(&self.topology, &self.config, &*self.log)?);
         let budget = MemoryBudget::new(self.config.memory_max_bytes);
         let specs = crate::runtime::global::specs(&self.topology, &*self.log)?;
         let home = GlobalHome::State(self.states.open(None, &specs, &self.clock, &budget)?);
@@ -127,7 +127,7 @@ impl TopologyTestDriver {
                 budget: budget.clone(),
                 globals: Arc::clone(&views),
             };
-            let membership = Membership::fixed(&self.config.application_id, plan.of_thread(index, self.thread_count));
+            let membership = Membership::fixed(&self.config.application_id, &plan, index, self.thread_count);
             let states = DriverStates { states: self.states.clone(), clock: Arc::clone(&self.clock), budget: budget.clone() };
             self.threads.push(StreamThread::new(index, log, environment, Arc::new(states), membership)?);
         }

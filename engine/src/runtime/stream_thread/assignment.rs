@@ -6,7 +6,6 @@ use super::StreamThread;
 use crate::error::{Error, ErrorKind};
 use crate::group::member::ThreadMessage;
 use crate::group::{GroupError, GroupErrorKind};
-use crate::runtime::internal_topics;
 use crate::topology::TaskId;
 
 impl StreamThread {
@@ -69,8 +68,7 @@ impl StreamThread {
             self.close_task(id)?;
         }
         if active.iter().any(|id| !self.assigned.contains(id)) {
-            // The topics are there by now, whoever has made them.
-            self.plan = internal_topics::prepare(&self.environment.topology, &self.environment.config, &*self.log)?.into();
+            self.plan = self.membership.plan(&self.environment.topology, &self.environment.config, &*self.log)?;
         }
         self.assigned = active.iter().copied().collect();
         self.open_tasks()
@@ -81,6 +79,12 @@ impl StreamThread {
         let state = task.state().clone();
         drop(task);
         self.states.close(id, state)
+    }
+
+    /// Lets go of all tasks and their states, as they were last committed.
+    pub(super) fn close_tasks(&mut self) -> Result<(), Error> {
+        let open: Vec<TaskId> = self.tasks.keys().copied().collect();
+        open.into_iter().try_for_each(|id| self.close_task(id))
     }
 
     /// Only who has dropped everything may join again: the broker would take what the old membership had begun for the new
@@ -100,9 +104,7 @@ impl StreamThread {
         self.suspended.clear();
         self.environment.collector.output().clear();
         self.wrote = false;
-        for id in self.tasks.keys().copied().collect::<Vec<_>>() {
-            self.close_task(id)?;
-        }
+        self.close_tasks()?;
         self.consumer.assign(&[])?;
         self.paused.clear();
         if self.transaction.take().is_some() && self.producer.abort().is_err() {
