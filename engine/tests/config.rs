@@ -256,6 +256,23 @@ fn state_dir_holds_the_state_and_one_process() {
 }
 
 #[test]
+fn state_cleanup_delay_ms_is_how_long_state_that_nobody_uses_is_kept() {
+    for (delay, kept) in [("0", false), ("600000", true)] {
+        let folder = tempfile::tempdir().unwrap();
+        let (state, left) = (folder.path().join("app"), folder.path().join("app").join("7_0"));
+        std::fs::create_dir_all(&left).unwrap();
+        std::fs::write(left.join("something"), "left").unwrap();
+        let settings = [("state.dir", folder.path().to_str().unwrap()), ("state.cleanup.delay.ms", delay)];
+        let (mut streams, _log, _other) = application(&settings, 1, Arc::new(ManualClock::new(0)));
+        streams.start().unwrap();
+        let since = Instant::now();
+        wait(&streams, |streams| streams.state() == State::Running && (!left.exists() || since.elapsed() > Duration::from_secs(1)));
+        assert_eq!((left.exists(), state.join("0_0").exists()), (kept, true), "{delay}");
+        streams.close().unwrap();
+    }
+}
+
+#[test]
 fn poll_ms_is_how_long_an_idle_thread_waits() {
     let idle = |poll: &str| {
         let (mut streams, log, folder) = application(&[("poll.ms", poll)], 0, Arc::new(ManualClock::new(0)));

@@ -12,7 +12,7 @@ use straum::Topology;
 use straum::dsl::{Consumed, Grouped, Materialized, Produced, StreamsBuilder};
 use straum::log::kafka::{GroupProtocol, KafkaLog, KafkaOptions};
 use straum::log::{HeaderView, Isolation, Log, OutputBatch, StartOffset, TopicSpec};
-use straum::runtime::{ProcessingGuarantee, State, Streams, StreamsConfig, StreamsOptions};
+use straum::runtime::{ProcessingGuarantee, State, Streams, StreamsConfig, StreamsOptions, TaskRole};
 use straum::serde::{I64, Utf8};
 use straum::topology::TaskId;
 use support::broker::Broker;
@@ -255,6 +255,76 @@ fn an_instance_that_is_back_has_its_tasks_again_and_nothing_moves() {
     application.every_record_counts_once();
     let from_the_beginning = again.streams.restored().into_iter().filter(|(_, restored)| restored.from.is_none() && restored.records > 0).count();
     assert_eq!(from_the_beginning, 0, "its state is still there");
+}
+
+/// How many tasks an instance keeps copies for that have everything there is.
+fn copies(instance: &Instance) -> usize {
+    let changelogs = instance.streams.changelogs();
+    changelogs.iter().filter(|changelog| changelog.role == TaskRole::Standby && changelog.position >= changelog.end).count()
+}
+
+fn rows(instance: &Instance) -> usize {
+    instance.streams.store::<String, i64>("counts").map_or(0, |store| store.all().unwrap().len())
+}
+
+#[test]
+fn a_standby_task_becomes_active_with_the_copy_it_has() {
+    let application = Application::with_input("standby");
+    BROKER.tool(
+        "kafka.admin.ConfigCommand",
+        &[
+            "--bootstrap-server",
+            "{bootstrap}",
+            "--alter",
+            "--entity-type",
+            "groups",
+            "--entity-name",
+            "standby",
+            "--add-config",
+            "streams.num.standby.replicas=1",
+        ],
+    );
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let mut first = application.start(folders[0].path());
+    let second = application.start(folders[1].path());
+    wait_for_tasks("they share the tasks", &[(&first, TASKS / 2), (&second, TASKS / 2)]);
+    application.send(500);
+    application.every_record_counts_once();
+    wait("each state has a copy", || copies(&first) + copies(&second) == PARTITIONS as usize);
+    wait("the copies answer no queries", || rows(&first) + rows(&second) == CUSTOMERS);
+    let copied: Vec<TaskId> = second.streams.changelogs().iter().map(|changelog| changelog.task).collect();
+    assert!(!copied.is_empty());
+    first.streams.close_and_leave().unwrap();
+    wait_for_tasks("the second has all tasks", &[(&second, TASKS)]);
+    let promoted: Vec<_> = second.streams.restored().into_iter().filter(|(task, _)| copied.contains(task)).collect();
+    assert_eq!(promoted.len(), copied.len());
+    for (task, restored) in &promoted {
+        // A partition that no customer falls into has nothing to copy.
+        assert!((restored.from.is_some() || restored.end == 0) && restored.bytes == 0, "{task} had everything: {restored:?}");
+    }
+    assert!(promoted.iter().any(|(_, restored)| restored.from.is_some()), "{promoted:?}");
+    assert_eq!(rows(&second), CUSTOMERS);
+    application.send(200);
+    application.every_record_counts_once();
+}
+
+#[test]
+fn state_of_tasks_that_have_moved_away_is_deleted_after_a_delay() {
+    let application = Application::with_input("cleaned");
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let cleaned = |config: &mut StreamsConfig| config.state_cleanup_delay = Duration::from_millis(100);
+    let first = application.instance(folders[0].path(), &Arc::default(), cleaned);
+    wait_for_tasks("the first has all tasks", &[(&first, TASKS)]);
+    let on_disk = || {
+        let entries = std::fs::read_dir(folders[0].path().join(application.id)).unwrap();
+        let mut tasks: Vec<TaskId> = entries.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok()).collect();
+        tasks.sort();
+        tasks
+    };
+    assert_eq!(on_disk(), first.tasks());
+    let second = application.start(folders[1].path());
+    wait_for_tasks("they share the tasks", &[(&first, TASKS / 2), (&second, TASKS / 2)]);
+    wait("what has moved is deleted", || on_disk() == first.tasks());
 }
 
 #[test]

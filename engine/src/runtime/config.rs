@@ -69,6 +69,8 @@ pub struct StreamsConfig {
     pub state_dir: PathBuf,
     /// `errors.dead.letter.queue.topic.name`: `<application>-dead-letter-queue`; empty for none.
     pub dead_letter_topic: Option<Arc<str>>,
+    /// `state.cleanup.delay.ms`, 10 min: how long the state of a task that is not here any more is kept for its return.
+    pub state_cleanup_delay: Duration,
     /// `task.timeout.ms`, 5 min: how long a failing task retries before it pauses.
     pub task_timeout: Duration,
     /// `repartition.purge.interval.ms`, 30 s: how often, at a commit, records of repartition topics that are processed are
@@ -90,7 +92,7 @@ pub struct StreamsConfig {
     pub memory_max_bytes: u64,
 }
 
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 20] = [
     "application.id",
     "auto.offset.reset",
     "buffered.records.per.partition",
@@ -106,6 +108,7 @@ const KEYS: [&str; 19] = [
     "repartition.purge.interval.ms",
     "retry.backoff.max.ms",
     "retry.backoff.ms",
+    "state.cleanup.delay.ms",
     "state.dir",
     "statestore.cache.max.bytes",
     "task.timeout.ms",
@@ -129,6 +132,7 @@ impl StreamsConfig {
             buffered_records_per_partition: 1000,
             poll: Duration::from_millis(100),
             state_dir: std::env::temp_dir().join("straum"),
+            state_cleanup_delay: Duration::from_secs(600),
             task_timeout: Duration::from_secs(300),
             repartition_purge_interval: Duration::from_secs(30),
             retry_backoff: Duration::from_millis(100),
@@ -189,6 +193,7 @@ impl StreamsConfig {
             }
             "buffered.records.per.partition" => self.buffered_records_per_partition = number(key, value, 1)?,
             "poll.ms" => self.poll = Duration::from_millis(number(key, value, 0)?),
+            "state.cleanup.delay.ms" => self.state_cleanup_delay = Duration::from_millis(number(key, value, 0)?),
             "state.dir" => self.state_dir = value.into(),
             "errors.dead.letter.queue.topic.name" => self.dead_letter_topic = (!value.is_empty()).then(|| value.into()),
             "task.timeout.ms" => self.task_timeout = Duration::from_millis(number(key, value, 0)?),

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use straum_state::{CacheSizing, MemoryBudget, RecordCache, StateOptions, StoreSpec, TaskState};
+use straum_state::{CacheSizing, MemoryBudget, RecordCache, StateOptions};
 
 use crate::error::{Error, ErrorKind};
 use crate::group::heartbeat_topology;
@@ -18,10 +18,12 @@ use crate::runtime::collector::Collector;
 use crate::runtime::global::{GlobalEnvironment, GlobalHome, GlobalUpdate, GlobalViews};
 use crate::runtime::handlers::ExceptionHandlers;
 use crate::runtime::membership::Membership;
+use crate::runtime::open_states::OpenStates;
 use crate::runtime::state_directory::StateDirectory;
-use crate::runtime::stream_thread::{Round, StreamThread, TaskStates};
+use crate::runtime::state_updater::{StateUpdater, UpdaterEnvironment};
+use crate::runtime::stream_thread::{Round, StreamThread};
 use crate::runtime::task::TaskEnvironment;
-use crate::runtime::{Clock, Probe, Restored, StreamsConfig, SystemClock, internal_topics};
+use crate::runtime::{ChangelogProgress, Clock, Probe, Restored, StreamsConfig, SystemClock, internal_topics};
 use crate::topology::{TaskId, Topology};
 
 /// Where an application is in its life. Kafka Streams: `KafkaStreams.State`.
@@ -119,7 +121,9 @@ struct Shared {
     paused: AtomicBool,
     resume_failed: AtomicBool,
     threads: Mutex<BTreeMap<usize, ThreadReport>>,
-    states: Mutex<BTreeMap<TaskId, TaskState>>,
+    states: Mutex<Option<Arc<OpenStates>>>,
+    /// By thread.
+    changelogs: Mutex<Vec<Arc<Mutex<Vec<ChangelogProgress>>>>>,
     globals: Mutex<Arc<GlobalViews>>,
     /// By thread.
     restored: Mutex<BTreeMap<usize, Vec<(TaskId, Restored)>>>,
@@ -165,8 +169,9 @@ pub struct Streams {
     clock: Arc<dyn Clock>,
     budget: MemoryBudget,
     probe: Probe,
-    directory: Option<Arc<StateDirectory>>,
     threads: Vec<JoinHandle<()>>,
+    /// The thread that deletes states ends when it is gone.
+    cleaner: Option<mpsc::Sender<()>>,
 }
 
 impl Streams {
@@ -185,6 +190,7 @@ impl Streams {
             resume_failed: AtomicBool::new(false),
             threads: Mutex::default(),
             states: Mutex::default(),
+            changelogs: Mutex::default(),
             globals: Mutex::default(),
             restored: Mutex::default(),
             errors: Mutex::default(),
@@ -196,8 +202,8 @@ impl Streams {
             clock: options.clock,
             budget,
             probe: options.probe,
-            directory: None,
             threads: Vec::new(),
+            cleaner: None,
         }
     }
 
@@ -224,11 +230,13 @@ impl Streams {
     fn start_threads(&mut self) -> Result<(), Error> {
         let config = Arc::clone(&self.shared.config);
         let directory = Arc::new(StateDirectory::open(&config.state_dir, &config.application_id)?);
-        self.directory = Some(Arc::clone(&directory));
         let memberships = self.memberships(&directory)?;
+        let process_id = directory.process_id().to_string();
         let clock = Arc::clone(&self.clock);
         let state_options = StateOptions::new(self.budget.clone(), Arc::new(move || clock.now()));
         self.start_globals(&directory, &state_options)?;
+        let states = Arc::new(OpenStates::new(directory, state_options));
+        *lock(&self.shared.states) = Some(Arc::clone(&states));
         let count = memberships.len();
         for index in 0..count {
             lock(&self.shared.threads).insert(index, ThreadReport::default());
@@ -244,13 +252,19 @@ impl Streams {
                 clock: Arc::clone(&self.clock),
                 budget: self.budget.clone(),
                 probe: self.probe.clone(),
-                directory: Arc::clone(&directory),
-                state_options: state_options.clone(),
+                process_id: process_id.clone(),
+                states: Arc::clone(&states),
             };
-            let name = format!("{}-StreamThread-{}", config.application_id, index + 1);
-            let handle = std::thread::Builder::new().name(name).spawn(move || thread.run());
-            self.threads.push(handle.map_err(|error| Error::new(ErrorKind::InvalidState, "cannot start a thread").with_source(error))?);
+            self.spawn(format!("StreamThread-{}", index + 1), move || thread.run())?;
         }
+        let (stop, stopped) = mpsc::channel();
+        self.cleaner = Some(stop);
+        self.spawn("CleanupThread".to_owned(), move || states.clean_until(&stopped, config.state_cleanup_delay))
+    }
+
+    fn spawn(&mut self, name: String, work: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+        let thread = std::thread::Builder::new().name(format!("{}-{name}", self.shared.config.application_id)).spawn(work);
+        self.threads.push(thread.map_err(|error| Error::new(ErrorKind::InvalidState, "cannot start a thread").with_source(error))?);
         Ok(())
     }
 
@@ -286,9 +300,8 @@ impl Streams {
             budget: self.budget.clone(),
         };
         let (folder, options, shared) = (directory.global(), state_options.clone(), Arc::clone(&self.shared));
-        let (filled, ready) = std::sync::mpsc::sync_channel(1);
-        let name = format!("{application}-GlobalStreamThread");
-        let thread = std::thread::Builder::new().name(name).spawn(move || {
+        let (filled, ready) = mpsc::sync_channel(1);
+        self.spawn("GlobalStreamThread".to_owned(), move || {
             let update = match GlobalUpdate::start(&shared.topology, &environment, GlobalHome::Folder(&folder, &options)) {
                 Ok(Some(update)) => update,
                 Ok(None) => return,
@@ -297,8 +310,7 @@ impl Streams {
             if filled.send(Ok(update.views())).is_ok() {
                 keep_up(update, &shared);
             }
-        });
-        self.threads.push(thread.map_err(|error| Error::new(ErrorKind::InvalidState, "cannot start a thread").with_source(error))?);
+        })?;
         // A thread without anything to fill ends at once.
         if let Ok(views) = ready.recv() {
             *lock(&self.shared.globals) = views?;
@@ -370,6 +382,15 @@ impl Streams {
         lock(&self.shared.restored).values().flatten().cloned().collect()
     }
 
+    /// The changelogs that are being read, how far they are, and what for: states that tasks wait for, and copies that are kept
+    /// up to date. Kafka Streams: `StateRestoreListener`, `StandbyUpdateListener`.
+    #[must_use]
+    pub fn changelogs(&self) -> Vec<ChangelogProgress> {
+        let mut changelogs: Vec<ChangelogProgress> = lock(&self.shared.changelogs).iter().flat_map(|thread| lock(thread).clone()).collect();
+        changelogs.sort_by(|left, right| (left.task, &left.store).cmp(&(right.task, &right.store)));
+        changelogs
+    }
+
     /// What keeps threads from committing: after each of these a thread rolled back and started again from what is
     /// committed, and no commit has followed. A full disk or a log that is away is here, by name, until it is mended.
     #[must_use]
@@ -409,9 +430,9 @@ impl Streams {
         if state != State::Running {
             return Err(Error::new(ErrorKind::InvalidState, format!("the application is {state:?}, expected Running")));
         }
-        let states = lock(&self.shared.states);
+        let states = lock(&self.shared.states).as_ref().map(|states| states.serving()).unwrap_or_default();
         let globals = Arc::clone(&lock(&self.shared.globals));
-        ReadOnlyStore::open(&self.shared.topology, &self.shared.config.application_id, name, states.values(), &globals)
+        ReadOnlyStore::open(&self.shared.topology, &self.shared.config.application_id, name, states.iter(), &globals)
     }
 
     /// Commits and stops all threads, and leaves the group: other instances have the tasks at once. For an instance that does
@@ -435,14 +456,15 @@ impl Streams {
         }
         self.shared.set_state(State::PendingShutdown);
         self.shared.stop.store(true, Ordering::Release);
+        self.cleaner = None;
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 lock(&self.shared.errors).push("a thread panicked outside of any task".to_owned());
             }
         }
-        lock(&self.shared.states).clear();
+        // The last one lets go of the folder's lock.
+        *lock(&self.shared.states) = None;
         *lock(&self.shared.globals) = Arc::default();
-        self.directory = None;
         self.shared.set_state(State::NotRunning);
         match self.errors().first() {
             Some(error) => Err(Error::new(ErrorKind::InvalidState, format!("a thread had ended: {error}"))),
@@ -484,8 +506,8 @@ struct ThreadStart {
     clock: Arc<dyn Clock>,
     budget: MemoryBudget,
     probe: Probe,
-    directory: Arc<StateDirectory>,
-    state_options: StateOptions,
+    process_id: String,
+    states: Arc<OpenStates>,
 }
 
 impl ThreadStart {
@@ -511,10 +533,9 @@ impl ThreadStart {
     fn drive(self) -> Result<(), Error> {
         let config = Arc::clone(&self.shared.config);
         let environment = TaskEnvironment {
-            stop: Arc::clone(&self.shared.stop),
             topology: self.shared.topology.clone(),
-            probe: self.probe,
-            process_id: self.directory.process_id().to_string(),
+            probe: self.probe.clone(),
+            process_id: self.process_id,
             collector: Collector::new(Arc::clone(&self.log), config.max_request_size),
             record_cache: RecordCache::new((config.statestore_cache_max_bytes / self.count) as u64, CacheSizing::Estimated),
             config: Arc::clone(&config),
@@ -523,13 +544,19 @@ impl ThreadStart {
             budget: self.budget,
             globals: Arc::clone(&lock(&self.shared.globals)),
         };
-        let states = OpenStates { shared: Arc::clone(&self.shared), directory: self.directory, options: self.state_options };
-        let mut thread = match StreamThread::new(self.index, self.log, environment, Arc::new(states), self.membership) {
-            Ok(thread) => thread,
-            // Closed while its tasks were restored.
-            Err(error) if error.kind() == ErrorKind::Log && self.shared.stop.load(Ordering::Acquire) => return Ok(()),
-            Err(error) => return Err(error),
-        };
+        let progress = Arc::default();
+        lock(&self.shared.changelogs).push(Arc::clone(&progress));
+        let updater = StateUpdater::spawn(UpdaterEnvironment {
+            name: format!("{}-StateUpdater-{}", config.application_id, self.index + 1),
+            log: Arc::clone(&self.log),
+            topology: self.shared.topology.clone(),
+            config: Arc::clone(&config),
+            clock: self.clock,
+            probe: self.probe,
+            states: Arc::<OpenStates>::clone(&self.states),
+            progress,
+        })?;
+        let mut thread = StreamThread::new(self.index, self.log, environment, self.states, self.membership, updater)?;
         self.shared.report(self.index, &thread, false);
         while !self.shared.stop.load(Ordering::Acquire) {
             if self.shared.resume_failed.swap(false, Ordering::AcqRel) {
@@ -558,34 +585,10 @@ impl ThreadStart {
             if thread.has_failed() {
                 std::thread::sleep(thread.backoff());
             }
-            let idle = round.polled == 0 && round.processed == 0 && !round.committed && !thread.has_uncommitted();
+            let idle = round.polled == 0 && round.processed == 0 && !round.committed && !thread.has_uncommitted() && !thread.is_restoring();
             self.shared.report(self.index, &thread, idle);
         }
         thread.close(self.shared.leave.load(Ordering::Acquire))
-    }
-}
-
-/// The states of the tasks of this process, in its folder.
-struct OpenStates {
-    shared: Arc<Shared>,
-    directory: Arc<StateDirectory>,
-    options: StateOptions,
-}
-
-impl TaskStates for OpenStates {
-    fn open(&self, task: TaskId, specs: &[StoreSpec]) -> Result<TaskState, Error> {
-        // A thread that starts again from what is committed finds the state open: it is the same one.
-        if let Some(open) = lock(&self.shared.states).get(&task) {
-            return Ok(open.clone());
-        }
-        let state = TaskState::open(&self.directory.task(task), specs, &self.options)?;
-        lock(&self.shared.states).insert(task, state.clone());
-        Ok(state)
-    }
-
-    fn close(&self, task: TaskId, state: TaskState) -> Result<(), Error> {
-        lock(&self.shared.states).remove(&task);
-        Ok(state.close()?)
     }
 }
 
