@@ -113,6 +113,7 @@ impl Proof<'_> {
         let reference = self.finish(command.args(["--reference", &until.join(",")]), "the uninterrupted run")?;
         let reference = Outcome::read(&String::from_utf8_lossy(&reference.stdout))?;
         report.inputs = lengths.iter().sum();
+        report.purged = text.lines().find_map(|line| line.strip_prefix("purged ")?.parse().ok()).unwrap_or(0);
         report.differences = differences(&reference, &Outcome::read(&text)?);
         // An engine that is wrong without being killed would agree with itself.
         let wrong = differences(&expected(&lengths), &reference);

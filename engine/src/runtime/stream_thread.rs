@@ -121,20 +121,37 @@ impl Lags for ConsumerLags<'_> {
     }
 }
 
+/// A stream thread's own ways to the log.
+pub(crate) struct Clients {
+    consumer: Box<dyn Consumer>,
+    producer: Box<dyn Producer>,
+}
+
+impl Clients {
+    /// Fences an earlier incarnation of the thread.
+    pub(crate) fn connect(index: usize, log: &dyn Log, environment: &TaskEnvironment) -> Result<Self, Error> {
+        let name = thread_name(&environment.config.application_id, index);
+        Ok(Self { producer: make_producer(log, environment, index, &name)?, consumer: make_consumer(log, environment, &name)? })
+    }
+}
+
+pub(crate) fn thread_name(application: &str, index: usize) -> String {
+    format!("{application}-StreamThread-{}", index + 1)
+}
+
 impl StreamThread {
-    /// Fences an earlier incarnation, then makes and restores the tasks.
+    /// Takes up the tasks, if they are known.
     pub(crate) fn new(
         index: usize,
         log: Arc<dyn Log>,
+        clients: Clients,
         environment: TaskEnvironment,
         states: Arc<dyn TaskStates>,
         membership: Membership,
         updater: StateUpdater,
     ) -> Result<Self, Error> {
-        let config = &environment.config;
-        let name: Arc<str> = format!("{}-StreamThread-{}", config.application_id, index + 1).into();
-        let producer = make_producer(&*log, &environment, index, &name)?;
-        let consumer = make_consumer(&*log, &environment, &name)?;
+        let name: Arc<str> = thread_name(&environment.config.application_id, index).into();
+        let Clients { consumer, producer } = clients;
         let last_commit = environment.clock.now();
         let queues = environment.budget.charge(MemoryPart::Queues);
         let mut thread = Self {

@@ -21,7 +21,7 @@ use crate::runtime::membership::Membership;
 use crate::runtime::open_states::OpenStates;
 use crate::runtime::state_directory::StateDirectory;
 use crate::runtime::state_updater::{StateUpdater, UpdaterEnvironment};
-use crate::runtime::stream_thread::{Round, StreamThread};
+use crate::runtime::stream_thread::{Clients, Round, StreamThread, thread_name};
 use crate::runtime::task::TaskEnvironment;
 use crate::runtime::{ChangelogProgress, Clock, Probe, Restored, StreamsConfig, SystemClock, internal_topics};
 use crate::topology::{TaskId, Topology};
@@ -255,15 +255,15 @@ impl Streams {
                 process_id: process_id.clone(),
                 states: Arc::clone(&states),
             };
-            self.spawn(format!("StreamThread-{}", index + 1), move || thread.run())?;
+            self.spawn(thread_name(&config.application_id, index), move || thread.run())?;
         }
         let (stop, stopped) = mpsc::channel();
         self.cleaner = Some(stop);
-        self.spawn("CleanupThread".to_owned(), move || states.clean_until(&stopped, config.state_cleanup_delay))
+        self.spawn(format!("{}-CleanupThread", config.application_id), move || states.clean_until(&stopped, config.state_cleanup_delay))
     }
 
     fn spawn(&mut self, name: String, work: impl FnOnce() + Send + 'static) -> Result<(), Error> {
-        let thread = std::thread::Builder::new().name(format!("{}-{name}", self.shared.config.application_id)).spawn(work);
+        let thread = std::thread::Builder::new().name(name).spawn(work);
         self.threads.push(thread.map_err(|error| Error::new(ErrorKind::InvalidState, "cannot start a thread").with_source(error))?);
         Ok(())
     }
@@ -301,7 +301,7 @@ impl Streams {
         };
         let (folder, options, shared) = (directory.global(), state_options.clone(), Arc::clone(&self.shared));
         let (filled, ready) = mpsc::sync_channel(1);
-        self.spawn("GlobalStreamThread".to_owned(), move || {
+        self.spawn(format!("{}-GlobalStreamThread", self.shared.config.application_id), move || {
             let update = match GlobalUpdate::start(&shared.topology, &environment, GlobalHome::Folder(&folder, &options)) {
                 Ok(Some(update)) => update,
                 Ok(None) => return,
@@ -367,7 +367,7 @@ impl Streams {
     pub fn thread_names(&self) -> Vec<String> {
         let application = &self.shared.config.application_id;
         let threads = lock(&self.shared.threads);
-        threads.iter().filter(|(_, thread)| thread.running).map(|(index, _)| format!("{application}-StreamThread-{}", index + 1)).collect()
+        threads.iter().filter(|(_, thread)| thread.running).map(|(index, _)| thread_name(application, *index)).collect()
     }
 
     /// How many rounds the threads have made: one a poll of the log.
@@ -551,12 +551,13 @@ impl ThreadStart {
             log: Arc::clone(&self.log),
             topology: self.shared.topology.clone(),
             config: Arc::clone(&config),
-            clock: self.clock,
-            probe: self.probe,
+            clock: Arc::clone(&self.clock),
+            probe: self.probe.clone(),
             states: Arc::<OpenStates>::clone(&self.states),
             progress,
         })?;
-        let mut thread = StreamThread::new(self.index, self.log, environment, self.states, self.membership, updater)?;
+        let Some(clients) = self.shared.connect(self.index, &*self.log, &environment) else { return Ok(()) };
+        let mut thread = StreamThread::new(self.index, self.log, clients, environment, self.states, self.membership, updater)?;
         self.shared.report(self.index, &thread, false);
         while !self.shared.stop.load(Ordering::Acquire) {
             if self.shared.resume_failed.swap(false, Ordering::AcqRel) {
@@ -593,6 +594,25 @@ impl ThreadStart {
 }
 
 impl Shared {
+    /// A thread's ways to the log, however long that takes: it may be away, or refuse until a right is granted. `None` once the
+    /// application closes.
+    fn connect(&self, index: usize, log: &dyn Log, environment: &TaskEnvironment) -> Option<Clients> {
+        let config = &self.config;
+        let mut backoff = config.retry_backoff;
+        while !self.stop.load(Ordering::Acquire) {
+            match Clients::connect(index, log, environment) {
+                Ok(clients) => return Some(clients),
+                Err(error) => {
+                    tracing::warn!(thread = index + 1, %error, "the log cannot be reached and is tried again");
+                    lock(&self.threads).entry(index).or_default().trouble = Some(error.to_string());
+                }
+            }
+            std::thread::sleep(backoff);
+            backoff = backoff.saturating_mul(2).min(config.retry_backoff_max.max(config.retry_backoff));
+        }
+        None
+    }
+
     fn report(&self, index: usize, thread: &StreamThread, idle: bool) {
         let tasks = thread.report();
         let mut threads = lock(&self.threads);

@@ -17,7 +17,7 @@ use crate::runtime::collector::{Collector, Crash};
 use crate::runtime::global::{GlobalEnvironment, GlobalHome, GlobalUpdate};
 use crate::runtime::membership::Membership;
 use crate::runtime::state_updater::{StateUpdater, TaskStates, UpdaterEnvironment};
-use crate::runtime::stream_thread::StreamThread;
+use crate::runtime::stream_thread::{Clients, StreamThread};
 use crate::runtime::task::TaskEnvironment;
 use crate::runtime::{Clock, ExceptionHandlers, ManualClock, Probe, Restored, StreamsConfig, internal_topics};
 use crate::testing::states::{DriverStates, States};
@@ -140,7 +140,8 @@ impl TopologyTestDriver {
                 states: Arc::clone(&states),
                 progress: Arc::default(),
             });
-            self.threads.push(StreamThread::new(index, log, environment, states, membership, updater)?);
+            let clients = Clients::connect(index, &*log, &environment)?;
+            self.threads.push(StreamThread::new(index, log, clients, environment, states, membership, updater)?);
         }
         Ok(())
     }
