@@ -131,9 +131,11 @@ fn an_output_that_the_broker_finds_too_large_is_told_until_it_takes_it() {
     assert_ne!(instance.streams.state(), State::Error);
     limit("1000000");
     let partition = support::reading::at(&out.as_str().into(), 0);
-    wait("it is there", || application.log.offsets(&partition).unwrap().1 >= 2);
-    let rows = support::reading::read(&*application.log, straum::log::Isolation::ReadCommitted, &partition, 2);
-    assert_eq!(rows.last().unwrap().1.value.as_ref().unwrap().len(), 10_000);
+    let read = || {
+        support::reading::read(&*application.log, straum::log::Isolation::ReadCommitted, &partition, application.log.offsets(&partition).unwrap().1)
+    };
+    let rows = support::reading::wait_for("the record", || Some(read()).filter(|rows| !rows.is_empty()));
+    assert_eq!(rows.iter().map(|(_, row)| row.value.as_ref().unwrap().len()).collect::<Vec<_>>(), [10_000]);
 }
 
 #[test]

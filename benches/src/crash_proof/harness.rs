@@ -55,8 +55,9 @@ impl Proof<'_> {
             };
             for attempt in 0..ATTEMPTS {
                 if attempt > 0 && point == Point::MidRestore {
-                    // Who missed has closed in peace and left nothing to restore. One more death leaves a tail.
-                    self.life(Point::BetweenCommitAndApply, 1, report.loses_unsynced, &mut report)?;
+                    // Who missed has closed in peace and left nothing to restore. One more death leaves a tail, if it is not the first
+                    // commit's: that has only just fed the repartition topic.
+                    self.life(Point::BetweenCommitAndApply, 4, report.loses_unsynced, &mut report)?;
                 }
                 if self.life(point, (occurrence >> attempt).max(1), lose_unsynced, &mut report)? {
                     break;
