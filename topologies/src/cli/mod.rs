@@ -5,6 +5,7 @@
 
 mod application;
 mod check;
+mod configuration;
 mod connection;
 mod data_folder;
 mod demo;
