@@ -52,6 +52,7 @@ pub(super) struct Run<'a> {
     producer: Box<dyn Producer>,
     outputs: Outputs,
     topology: straum::Topology,
+    settings: registry::Settings,
     application: Option<Application>,
     stores: Vec<StoreDefinition>,
     service: Option<Box<dyn HttpService>>,
@@ -100,6 +101,7 @@ impl<'a> Run<'a> {
             producer,
             outputs,
             topology,
+            settings: case.config.clone(),
             application: None,
             stores,
             service,
@@ -182,6 +184,8 @@ impl<'a> Run<'a> {
         if let Some(application) = self.application.take() {
             application.crash();
         }
+        // The query API is a part of the process; it has its own hold on the stores.
+        self.service = service(&*self.place.definition, &self.settings)?;
         self.place.clock.advance(after.map_or(0, milliseconds));
         self.open()
     }
@@ -199,8 +203,8 @@ impl<'a> Run<'a> {
             self.log.commit_offsets(&membership, &offsets)?;
         }
         if let Some(settings) = &crash.config {
-            self.service = service(&*self.place.definition, settings)?;
             self.topology = self.place.build(settings)?;
+            self.settings.clone_from(settings);
         }
         let time = crash.until.map(|until| expectations::until(self.place.now(), until)).transpose()?;
         self.come_back(time.map(|time| time.saturating_sub(STARTING)))?;
