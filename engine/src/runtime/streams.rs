@@ -19,6 +19,8 @@ use crate::runtime::global::{GlobalEnvironment, GlobalHome, GlobalUpdate, Global
 use crate::runtime::handlers::ExceptionHandlers;
 use crate::runtime::membership::Membership;
 use crate::runtime::state_directory::StateDirectory;
+#[cfg(feature = "faults")]
+use crate::runtime::SeededFault;
 use crate::runtime::stream_thread::{Round, StreamThread, TaskStates};
 use crate::runtime::task::TaskEnvironment;
 use crate::runtime::{Clock, Probe, Restored, StreamsConfig, SystemClock, internal_topics};
@@ -265,6 +267,10 @@ impl Streams {
             settings.max_poll_interval = config.max_poll_interval;
             settings.retry_backoff = config.retry_backoff;
             settings.retry_backoff_max = config.retry_backoff_max;
+            #[cfg(feature = "faults")]
+            {
+                settings.rejoin_before_abort = self.probe.fault() == Some(SeededFault::RejoinBeforeAbort);
+            }
             let Some(handle) = self.log.join(settings)? else {
                 let plan = Arc::new(internal_topics::prepare(topology, config, &*self.log)?);
                 let count = plan.threads(config.num_stream_threads);
