@@ -57,12 +57,16 @@ impl Broker {
         run(&["start", "--name", &self.name]).map(drop)
     }
 
-    /// What it has logged, for those who look into a failure.
+    /// What it has logged since it was last started, and its data, for those who look into a failure.
     ///
     /// # Errors
-    /// When the log cannot be read.
-    pub fn keep_log(&self, to: &Path) -> anyhow::Result<()> {
-        Ok(std::fs::write(to, run(&["log", "--name", &self.name])?)?)
+    /// When they cannot be copied.
+    pub fn keep(&self, to: &Path) -> anyhow::Result<()> {
+        std::fs::write(to.join("broker.log"), run(&["log", "--name", &self.name])?)?;
+        let data = Path::new(SCRIPT).with_file_name("../target/kafka").join(&self.name).join("data");
+        let copied = Command::new("cp").arg("-r").args([data.as_path(), &to.join("broker")]).output()?;
+        anyhow::ensure!(copied.status.success(), "cannot keep the broker's data: {}", String::from_utf8_lossy(&copied.stderr));
+        Ok(())
     }
 }
 

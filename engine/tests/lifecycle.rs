@@ -133,6 +133,33 @@ impl Processor<String, i64, String, i64> for Tick {
     }
 }
 
+/// Its stores go with it: kept open by something that is left over, they could never be opened again by this process.
+#[test]
+fn a_task_that_is_closed_lets_go_of_a_processor_that_has_a_schedule() {
+    struct Kept(Arc<()>);
+    impl Processor<String, i64, String, i64> for Kept {
+        fn init(&mut self, context: &ProcessorContext<'_, String, i64>) -> Result<(), BoxError> {
+            context.schedule(Duration::from_secs(1), PunctuationType::WallClockTime);
+            Ok(())
+        }
+
+        fn process(&mut self, _: Record<String, i64>, _: &ProcessorContext<'_, String, i64>) -> Result<(), BoxError> {
+            Ok(drop(Arc::clone(&self.0)))
+        }
+    }
+    let kept = Arc::new(());
+    let supplied = Arc::clone(&kept);
+    let builder = StreamsBuilder::new();
+    let stream = builder.stream("in", Consumed::with(Utf8, I64));
+    stream.process("kept", move || Kept(Arc::clone(&supplied)), &[]).to("out", Produced::with(Utf8, I64));
+    let topology = builder.build().unwrap();
+    let without_tasks = Arc::strong_count(&kept);
+    let driver = TopologyTestDriver::builder(&topology).partitions(2).start().unwrap();
+    assert_eq!(Arc::strong_count(&kept), without_tasks + 2);
+    drop(driver);
+    assert_eq!(Arc::strong_count(&kept), without_tasks);
+}
+
 /// A group refuses the offsets of a task that is another's by now; it is never asked about a transaction that has none.
 #[test]
 fn what_a_task_writes_before_it_has_read_anything_is_committed_with_offsets() {

@@ -249,6 +249,20 @@ impl<'a> Fleet<'a> {
         Ok(self.status(index))
     }
 
+    /// Removes the state of all tasks of an instance that does not run; its identity stays.
+    ///
+    /// # Errors
+    /// When a folder cannot be removed.
+    pub fn wipe_tasks(&self, index: usize) -> anyhow::Result<()> {
+        for entry in std::fs::read_dir(self.dir(index).join("state").join(self.application()))? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                std::fs::remove_dir_all(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
     /// Sends a signal.
     ///
     /// # Errors
@@ -372,6 +386,7 @@ impl<'a> Fleet<'a> {
     /// # Errors
     /// When they cannot be copied.
     pub fn keep_logs(&self, to: &Path) -> anyhow::Result<()> {
+        let _ = std::fs::remove_dir_all(to);
         std::fs::create_dir_all(to)?;
         for index in 0..INSTANCES {
             for file in ["log", "stderr"] {
@@ -381,7 +396,7 @@ impl<'a> Fleet<'a> {
                 }
             }
         }
-        self.cluster.broker.keep_log(&to.join("broker.log"))
+        self.cluster.broker.keep(to)
     }
 }
 
