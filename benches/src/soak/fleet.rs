@@ -59,8 +59,6 @@ impl Cluster {
             format!("advertised.listeners={own}{advertised}"),
             format!("listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}"),
             format!("group.streams.session.timeout.ms={}", session.as_millis()),
-            // An end that is not told is noticed soon: transactions of the dead hold up all readers.
-            "transaction.abort.timed.out.transaction.cleanup.interval.ms=1000".to_owned(),
         ];
         Ok(Self { broker: Broker::start(name, &settings)?, proxies, session })
     }
