@@ -16,9 +16,7 @@ use std::time::{Duration, Instant};
 use broker::Broker;
 use serde_json::Value;
 use straum::log::kafka::{GroupProtocol, KafkaLog, KafkaOptions};
-use straum::log::{
-    ConsumerOptions, HeaderView, Isolation, Log, OutputBatch, ProducerOptions, StartOffset, TopicPartition, TopicSpec,
-};
+use straum::log::{ConsumerOptions, HeaderView, Isolation, Log, OutputBatch, ProducerOptions, StartOffset, TopicPartition, TopicSpec};
 
 /// How long something may take that a healthy cluster does at once. A slow machine is not a failure.
 const PATIENCE: Duration = Duration::from_secs(90);

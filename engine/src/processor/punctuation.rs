@@ -75,6 +75,7 @@ impl Punctuations {
     /// Takes the first punctuation of this kind that is due at `now`. Ticks that were missed collapse into one, and the
     /// next stays on the grid.
     pub(crate) fn take_due(&mut self, kind: PunctuationType, now: i64) -> Option<Due> {
+        self.schedules.retain(|schedule| schedule.node.strong_count() > 0);
         let due = self.schedules.iter_mut().filter(|schedule| schedule.kind == kind && schedule.next <= now).min_by_key(|schedule| schedule.next)?;
         let (node, scheduled) = (due.node.upgrade()?, due.next);
         let missed = (now - due.next) / due.interval;
