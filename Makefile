@@ -8,8 +8,9 @@ CARGO := cargo
 FLAGS := --release --workspace
 CHECKED := --features straum/invariants,straum/live,straum-benches/live
 KILLS ?= 100
+FAULTS ?= 25
 
-.PHONY: help demo test lint doc oracle crash-proof crash-proof-kafka memory-proof micro kafka
+.PHONY: help demo test lint doc oracle crash-proof crash-proof-kafka soak memory-proof micro kafka
 
 help: ## Lists the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
@@ -46,6 +47,11 @@ crash-proof-kafka: ## KILLS=20: the same on a real Kafka broker
 	@scripts/setup live
 	$(CARGO) build $(FLAGS) $(CHECKED) --bin crash-proof
 	scripts/crash-proof-kafka $(KILLS)
+
+soak: ## FAULTS=25: three instances on a real Kafka broker, exactly once, while faults strike
+	@scripts/setup live
+	$(CARGO) build $(FLAGS) $(CHECKED) --bin soak
+	scripts/soak --faults $(FAULTS)
 
 memory-proof: ## 30 million keys in 64 tasks within a memory budget
 	@scripts/setup

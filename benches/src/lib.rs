@@ -1,5 +1,7 @@
 //! Benchmarks and proofs of Straum: programs that run the whole of it and print what they found.
 #![allow(clippy::print_stdout, reason = "proofs print their findings")]
 
+pub mod broker;
 pub mod crash_proof;
 pub mod memory_proof;
+pub mod soak;

@@ -175,3 +175,38 @@ fn state_made_from_a_changelog_that_is_made_anew_is_rebuilt() {
         streams.close().unwrap();
     }
 }
+
+/// Has a store and asks to be called by the clock.
+struct Ticking;
+
+impl Processor<String, Option<i64>, String, i64> for Ticking {
+    fn init(&mut self, context: &ProcessorContext<'_, String, i64>) -> Result<(), BoxError> {
+        context.schedule(Duration::from_secs(1), PunctuationType::WallClockTime);
+        Ok(())
+    }
+
+    fn process(&mut self, _: Record<String, Option<i64>>, _: &ProcessorContext<'_, String, i64>) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_closed_application_can_be_opened_again_in_the_same_process_whatever_its_processors_have_scheduled() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), Arc::new(EmbeddedLog::in_memory(EmbeddedOptions::new()).unwrap()));
+    for name in ["in", "rules"] {
+        log.create_topic(&TopicSpec { name: name.to_owned(), partitions: 1, config: BTreeMap::new() }).unwrap();
+    }
+    let builder = StreamsBuilder::new();
+    builder.global_table("rules", Consumed::with(Utf8, I64), Materialized::<i64>::named("rules"));
+    let table = builder.table("in", Consumed::with(Utf8, I64), Materialized::named("rows"));
+    drop(table.to_stream().process("ticking", || Ticking, &["rows"]));
+    let topology = builder.build().unwrap();
+    for _ in 0..3 {
+        let mut config = StreamsConfig::new("again");
+        config.state_dir = folder.path().to_owned();
+        let mut streams = Streams::new(&topology, config, Arc::<EmbeddedLog>::clone(&log) as Arc<dyn Log>, StreamsOptions::default());
+        streams.start().unwrap();
+        wait(&streams, |streams| streams.state() == State::Running && streams.tasks().iter().all(|task| task.failing.is_none()));
+        streams.close().unwrap();
+    }
+}

@@ -219,7 +219,7 @@ impl<K, V> ProcessorContext<'_, K, V> {
     pub fn schedule(&self, interval: Duration, kind: PunctuationType) -> Option<Punctuation> {
         let node = (self.punctuate)()?;
         let interval = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX);
-        Some(self.task.punctuations.borrow_mut().schedule(node, interval, kind, self.task.clock.now()))
+        Some(self.task.punctuations.borrow_mut().schedule(&node, interval, kind, self.task.clock.now()))
     }
 
     /// Ends a schedule.

@@ -1,6 +1,6 @@
 //! Scheduled calls to processors, by stream time or by the wall clock.
 
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use crate::error::Error;
 
@@ -33,7 +33,8 @@ pub(crate) struct Due {
 
 struct Schedule {
     id: Punctuation,
-    node: Rc<dyn Punctuate>,
+    /// The task's graph has it. The node has the task's context, and this with it: a node kept here would never be let go.
+    node: Weak<dyn Punctuate>,
     kind: PunctuationType,
     interval: i64,
     next: i64,
@@ -48,7 +49,7 @@ pub(crate) struct Punctuations {
 
 impl Punctuations {
     /// `now` is the wall clock. `interval` is at least 1 ms.
-    pub(crate) fn schedule(&mut self, node: Rc<dyn Punctuate>, interval: i64, kind: PunctuationType, now: i64) -> Punctuation {
+    pub(crate) fn schedule(&mut self, node: &Rc<dyn Punctuate>, interval: i64, kind: PunctuationType, now: i64) -> Punctuation {
         let id = Punctuation(self.next_id);
         self.next_id += 1;
         let interval = interval.max(1);
@@ -56,7 +57,7 @@ impl Punctuations {
             PunctuationType::StreamTime => 0,
             PunctuationType::WallClockTime => now.saturating_add(interval),
         };
-        self.schedules.push(Schedule { id, node, kind, interval, next });
+        self.schedules.push(Schedule { id, node: Rc::downgrade(node), kind, interval, next });
         id
     }
 
@@ -74,10 +75,11 @@ impl Punctuations {
     /// Takes the first punctuation of this kind that is due at `now`. Ticks that were missed collapse into one, and the
     /// next stays on the grid.
     pub(crate) fn take_due(&mut self, kind: PunctuationType, now: i64) -> Option<Due> {
+        self.schedules.retain(|schedule| schedule.node.strong_count() > 0);
         let due = self.schedules.iter_mut().filter(|schedule| schedule.kind == kind && schedule.next <= now).min_by_key(|schedule| schedule.next)?;
-        let scheduled = due.next;
+        let (node, scheduled) = (due.node.upgrade()?, due.next);
         let missed = (now - due.next) / due.interval;
         due.next = due.next.saturating_add(due.interval.saturating_mul(missed + 1));
-        Some(Due { node: Rc::clone(&due.node), punctuation: due.id, timestamp: now, scheduled })
+        Some(Due { node, punctuation: due.id, timestamp: now, scheduled })
     }
 }

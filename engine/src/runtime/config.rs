@@ -7,6 +7,12 @@ use std::time::Duration;
 
 use crate::error::{Error, ErrorKind};
 
+mod clients;
+mod environment;
+mod sources;
+
+pub use sources::ConfigSources;
+
 /// What a failure may leave behind. Kafka Streams: `processing.guarantee`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum ProcessingGuarantee {
@@ -152,26 +158,60 @@ impl StreamsConfig {
     pub fn from_settings<K: AsRef<str>, V: AsRef<str>>(settings: impl IntoIterator<Item = (K, V)>) -> Result<Self, Error> {
         let settings: BTreeMap<String, String> =
             settings.into_iter().map(|(key, value)| (key.as_ref().to_owned(), value.as_ref().to_owned())).collect();
-        if let Some(unknown) = settings.keys().find(|key| !KEYS.contains(&key.as_str())) {
-            return Err(unknown_key(unknown));
-        }
         let application_id = settings.get("application.id").filter(|id| !id.is_empty());
+        if application_id.is_none() {
+            settings.keys().try_for_each(|key| known(key))?;
+        }
         let application_id = application_id.ok_or_else(|| Error::new(ErrorKind::Config, "application.id is missing, expected a name"))?;
         let mut config = Self::new(application_id.as_str());
+        config.apply(&settings)?;
+        Ok(config)
+    }
+
+    /// Sets settings by Kafka Streams' names over those there are: what a file or an operator says over what code says. A new
+    /// `processing.guarantee` brings its own `commit.interval.ms` unless that is among them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] as [`StreamsConfig::from_settings`], and for another `application.id`: names have been made with
+    /// the one there is.
+    ///
+    /// ```
+    /// use straum::runtime::{ProcessingGuarantee, StreamsConfig};
+    ///
+    /// let mut config = StreamsConfig::new("orders");
+    /// config.apply([("processing.guarantee", "at_least_once"), ("max.task.idle.ms", "50")])?;
+    /// assert_eq!(config.processing_guarantee, ProcessingGuarantee::AtLeastOnce);
+    /// assert_eq!(config.commit_interval.as_secs(), 30);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
+    pub fn apply<K: AsRef<str>, V: AsRef<str>>(&mut self, settings: impl IntoIterator<Item = (K, V)>) -> Result<(), Error> {
+        let settings: BTreeMap<String, String> =
+            settings.into_iter().map(|(key, value)| (key.as_ref().to_owned(), value.as_ref().to_owned())).collect();
+        settings.keys().try_for_each(|key| known(key))?;
+        if let Some(other) = settings.get("application.id").filter(|id| **id != *self.application_id) {
+            return Err(invalid("application.id", other, &format!("{}, which the application has", self.application_id)));
+        }
+        // Read first, since it decides a default of another.
         if let Some(guarantee) = settings.get("processing.guarantee") {
-            config.processing_guarantee = match guarantee.as_str() {
-                "exactly_once_v2" => ProcessingGuarantee::ExactlyOnce,
-                "at_least_once" => ProcessingGuarantee::AtLeastOnce,
-                other => return Err(invalid("processing.guarantee", other, "exactly_once_v2 or at_least_once")),
+            self.guarantee(guarantee)?;
+        }
+        settings.iter().try_for_each(|(key, value)| self.set(key, value))
+    }
+
+    fn guarantee(&mut self, value: &str) -> Result<(), Error> {
+        let guarantee = match value {
+            "exactly_once_v2" => ProcessingGuarantee::ExactlyOnce,
+            "at_least_once" => ProcessingGuarantee::AtLeastOnce,
+            other => return Err(invalid("processing.guarantee", other, "exactly_once_v2 or at_least_once")),
+        };
+        if guarantee != self.processing_guarantee {
+            self.processing_guarantee = guarantee;
+            self.commit_interval = match guarantee {
+                ProcessingGuarantee::ExactlyOnce => Duration::from_millis(100),
+                ProcessingGuarantee::AtLeastOnce => Duration::from_secs(30),
             };
         }
-        if config.processing_guarantee == ProcessingGuarantee::AtLeastOnce {
-            config.commit_interval = Duration::from_secs(30);
-        }
-        for (key, value) in &settings {
-            config.set(key, value)?;
-        }
-        Ok(config)
+        Ok(())
     }
 
     fn set(&mut self, key: &str, value: &str) -> Result<(), Error> {
@@ -226,8 +266,17 @@ fn invalid(key: &str, value: &str, expected: &str) -> Error {
     Error::new(ErrorKind::Config, format!("{key} is {value}, expected {expected}"))
 }
 
+fn known(key: &str) -> Result<(), Error> {
+    if KEYS.contains(&key) { Ok(()) } else { Err(unknown_key(key)) }
+}
+
 fn unknown_key(key: &str) -> Error {
-    let nearest = KEYS.iter().max_by(|left, right| strsim::jaro_winkler(key, left).total_cmp(&strsim::jaro_winkler(key, right)));
+    unknown_among(key, KEYS.iter())
+}
+
+/// Refuses a key by the nearest of those there are.
+fn unknown_among<'a>(key: &str, keys: impl Iterator<Item = &'a &'static str>) -> Error {
+    let nearest = keys.max_by(|left, right| strsim::jaro_winkler(key, left).total_cmp(&strsim::jaro_winkler(key, right)));
     let nearest = nearest.copied().unwrap_or_default();
     Error::new(ErrorKind::Config, format!("{key} is not a setting, did you mean {nearest}"))
 }

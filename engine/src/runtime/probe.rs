@@ -8,10 +8,14 @@
 pub enum ProbePoint {
     /// A record has passed the topology; its effects are in memory.
     MidRecord,
+    /// Outputs and changelogs are sent and the membership is looked up; the offsets are not sent.
+    BeforeOffsets,
     /// Outputs, changelogs and offsets are sent; the commit is not.
     BeforeCommit,
     /// The transaction has committed; the stores do not have it yet.
     BetweenCommitAndApply,
+    /// The stores have what was committed: nothing is left of the transaction.
+    Applied,
     /// Some of the uncommitted state is written to the changelog, some is not.
     MidFlush,
     /// A batch of a changelog was applied to a store; more follow.
@@ -27,6 +31,15 @@ pub enum SeededFault {
     CommitWithoutOffsets,
     /// A restore begins this many records too late.
     RestoreFromWrongOffset(i64),
+    /// Offsets are sent in nobody's name, as librdkafka's short constructor of group metadata has it: a broker takes them from
+    /// members it has given up.
+    UnfencedOffsets,
+    /// A member that the group has given up joins again although its thread has not aborted what it had begun.
+    RejoinBeforeAbort,
+    /// A restore ends where no transaction is open yet, instead of at the high watermark (KAFKA-10167).
+    RestoreToLastStableOffset,
+    /// Committed offsets are asked for without waiting for the transactions that are about to change them (KIP-447).
+    UnstableOffsets,
 }
 
 #[cfg(feature = "faults")]

@@ -14,6 +14,8 @@ use crate::group::heartbeat_topology;
 use crate::group::member::MemberSettings;
 use crate::log::Log;
 use crate::query::ReadOnlyStore;
+#[cfg(feature = "faults")]
+use crate::runtime::SeededFault;
 use crate::runtime::collector::Collector;
 use crate::runtime::global::{GlobalEnvironment, GlobalHome, GlobalUpdate, GlobalViews};
 use crate::runtime::handlers::ExceptionHandlers;
@@ -279,6 +281,10 @@ impl Streams {
             settings.max_poll_interval = config.max_poll_interval;
             settings.retry_backoff = config.retry_backoff;
             settings.retry_backoff_max = config.retry_backoff_max;
+            #[cfg(feature = "faults")]
+            {
+                settings.rejoin_before_abort = self.probe.fault() == Some(SeededFault::RejoinBeforeAbort);
+            }
             let Some(handle) = self.log.join(settings)? else {
                 let plan = Arc::new(internal_topics::prepare(topology, config, &*self.log)?);
                 let count = plan.threads(config.num_stream_threads);

@@ -148,6 +148,10 @@ impl Member {
             Event::SourceTopicsUnknown => self.topics_are(SourceTopics::Missing, now),
         }
         self.pass_time(now);
+        #[cfg(feature = "faults")]
+        if self.settings.rejoin_before_abort && self.state == State::Fenced {
+            self.join_again(now);
+        }
         std::mem::take(&mut self.actions)
     }
 

@@ -32,6 +32,10 @@ pub struct MemberSettings {
     pub verify_interval: Duration,
     /// What the group is to run: [`heartbeat_topology`](crate::group::heartbeat_topology).
     pub topology: HeartbeatTopology,
+    /// A mistake on purpose: join again before the thread has aborted.
+    #[cfg(feature = "faults")]
+    #[doc(hidden)]
+    pub rejoin_before_abort: bool,
 }
 
 impl MemberSettings {
@@ -51,6 +55,8 @@ impl MemberSettings {
             retry_backoff_max: Duration::from_secs(1),
             verify_interval: Duration::from_secs(60),
             topology,
+            #[cfg(feature = "faults")]
+            rejoin_before_abort: false,
         }
     }
 

@@ -33,6 +33,10 @@ pub struct KafkaOptions {
     /// How long the outcome of a commit or an abort is asked for before the producer is given up. Longer than a
     /// restart of a broker.
     pub outcome_timeout: Duration,
+    /// A mistake on purpose: committed offsets are asked for without waiting for open transactions.
+    #[cfg(feature = "faults")]
+    #[doc(hidden)]
+    pub unstable_offsets: bool,
 }
 
 impl KafkaOptions {
@@ -47,6 +51,8 @@ impl KafkaOptions {
             replication_factor: None,
             request_timeout: Duration::from_secs(30),
             outcome_timeout: Duration::from_secs(60),
+            #[cfg(feature = "faults")]
+            unstable_offsets: false,
         }
     }
 

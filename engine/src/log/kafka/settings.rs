@@ -66,6 +66,10 @@ pub(super) fn of_inquirer(options: &KafkaOptions) -> Settings {
 
 /// For the committed offsets of `group`. Reading committed is what makes librdkafka ask for stable offsets.
 pub(super) fn of_group(options: &KafkaOptions, group: &str) -> Settings {
+    #[cfg(feature = "faults")]
+    if options.unstable_offsets {
+        return reading(options, &format!("{}-offsets", options.application_id), group, Isolation::ReadUncommitted);
+    }
     reading(options, &format!("{}-offsets", options.application_id), group, Isolation::ReadCommitted)
 }
 

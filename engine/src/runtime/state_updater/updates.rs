@@ -10,8 +10,8 @@ use super::changelog::Changelog;
 use super::{ChangelogProgress, Order, POLL, Ready, Report, TaskRole, UpdaterEnvironment, publish, start_without_offset};
 use crate::error::{Error, ErrorKind};
 use crate::log::{CommittedOffset, Consumer, ConsumerOptions, Isolation, LogError, LogErrorKind, RecordBatch, StartOffset, TopicPartition};
-use crate::runtime::ProbePoint;
 use crate::runtime::internal_topics::TaskPlan;
+use crate::runtime::{ProbePoint, SeededFault};
 use crate::topology::{Subtopology, TaskId};
 
 /// A task whose state is brought up, or kept up.
@@ -215,8 +215,11 @@ impl Updates {
         for partition in &self.assigned {
             let Some((_, role, _, changelog)) = changelog_of(&mut self.tasks, partition) else { continue };
             changelog.position = consumer.position(partition).unwrap_or(changelog.position).max(changelog.position);
-            if role == TaskRole::Standby {
-                changelog.restored.end = consumer.end_offset(partition).unwrap_or(changelog.restored.end);
+            let end = consumer.end_offset(partition).unwrap_or(changelog.restored.end);
+            match self.environment.probe.fault() {
+                _ if role == TaskRole::Standby => changelog.restored.end = end,
+                Some(SeededFault::RestoreToLastStableOffset) => changelog.restored.end = end.min(changelog.restored.end),
+                _ => {}
             }
         }
         failed.into_iter().for_each(|(id, error)| self.fail(id, error, report));

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::{OUTPUT_BYTES, StreamThread, make_producer};
 use crate::error::{Error, ErrorKind};
-use crate::log::{CommittedOffset, LogError, LogErrorKind, Offset, TopicPartition};
+use crate::log::{CommittedOffset, GroupMembership, LogError, LogErrorKind, Offset, TopicPartition};
 use crate::runtime::handlers::{Decision, Failure};
 use crate::runtime::task::Task;
 use crate::runtime::{ProbePoint, SeededFault};
@@ -63,8 +63,11 @@ impl StreamThread {
         let probe = self.environment.probe.clone();
         if self.environment.config.is_exactly_once() {
             self.begin()?;
-            if probe.fault() != Some(SeededFault::CommitWithoutOffsets) {
-                self.producer.send_offsets(&membership, &offsets)?;
+            probe.reached(ProbePoint::BeforeOffsets);
+            match probe.fault() {
+                Some(SeededFault::CommitWithoutOffsets) => {}
+                Some(SeededFault::UnfencedOffsets) => self.producer.send_offsets(&GroupMembership { member: None, ..membership }, &offsets)?,
+                _ => self.producer.send_offsets(&membership, &offsets)?,
             }
             if probe.fault() == Some(SeededFault::ApplyBeforeCommit) {
                 // A flush may come at any time; a mistake that only shows after one would be hard to see.
@@ -82,8 +85,10 @@ impl StreamThread {
         } else {
             self.producer.flush()?;
             self.apply(&offsets)?;
+            probe.reached(ProbePoint::BeforeOffsets);
             self.log.commit_offsets(&membership, &offsets)?;
         }
+        probe.reached(ProbePoint::Applied);
         self.wrote = false;
         self.suspended.retain(|id, _| !self.tasks.contains_key(id));
         self.failures = 0;

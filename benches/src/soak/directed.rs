@@ -1,0 +1,124 @@
+//! Faults aimed at one mistake of the engine each: a soak that strikes them must go red when the mistake is made, and hold
+//! when it is not.
+
+use std::time::{Duration, Instant};
+
+use crate::soak::blow::Chance;
+use crate::soak::harness::Run;
+use crate::soak::instance::{Fault, Point};
+use crate::soak::topology::{IN, PARTITIONS, topic};
+use crate::soak::traffic::partitions;
+use straum::log::Log;
+
+/// How often an aim is taken before the fault counts as not found.
+const ROUNDS: usize = 3;
+
+/// How long the others may take to do what a healthy engine keeps them from.
+const OTHERS: Duration = Duration::from_secs(6);
+
+/// The instance that is struck.
+const VICTIM: usize = 0;
+
+impl Run<'_> {
+    /// Strikes where `fault` shows, until it has.
+    ///
+    /// # Errors
+    /// When the harness cannot go on.
+    pub fn aim_at(&mut self, fault: Fault) -> anyhow::Result<()> {
+        for _ in 0..ROUNDS {
+            match fault {
+                Fault::ApplyBeforeCommit => self.restart_at(Point::BeforeCommit)?,
+                Fault::CommitWithoutOffsets => self.restart_at(Point::BetweenCommitAndApply)?,
+                Fault::ShortGroupMetadata => self.zombie_at(Point::BeforeOffsets)?,
+                Fault::UnstableOffsets => self.zombie_at(Point::BeforeCommit)?,
+                Fault::RejoinBeforeAbort => self.zombie_that_joins_first()?,
+                Fault::RestoreToLastStableOffset => self.commit_behind_a_zombie()?,
+            }
+            let settled = self.fleet.settle(Duration::from_secs(60));
+            if self.is_red(Duration::from_secs(3))? {
+                return Ok(());
+            }
+            settled?;
+        }
+        Ok(())
+    }
+
+    /// Waits a little for differences.
+    fn is_red(&mut self, patience: Duration) -> anyhow::Result<bool> {
+        let deadline = Instant::now() + patience;
+        while self.watcher.look(|seen| seen.differences.is_empty()) {
+            self.watcher.check()?;
+            if Instant::now() > deadline {
+                return Ok(false);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(true)
+    }
+
+    fn restart_at(&mut self, point: Point) -> anyhow::Result<()> {
+        self.kill(VICTIM, Some(point), &mut Chance::new(0))?;
+        self.fleet.start(VICTIM, None)
+    }
+
+    /// An instance is stopped in the middle of a commit until others have its tasks, and goes on with the commit.
+    ///
+    /// # Errors
+    /// When the harness cannot go on.
+    pub fn zombie_at(&mut self, point: Point) -> anyhow::Result<()> {
+        let before = self.restored_by_others();
+        self.pause(VICTIM, Some(point))?;
+        // Who restores has asked where to read on: at what the zombie has not committed yet.
+        self.wait_for_others(|run| Ok(run.restored_by_others() > before))?;
+        self.wake(VICTIM)
+    }
+
+    /// As [`zombie_at`](Self::zombie_at), and the thread goes on when its member is in the group again.
+    fn zombie_that_joins_first(&mut self) -> anyhow::Result<()> {
+        let before = self.restored_by_others();
+        self.pause(VICTIM, Some(Point::MidRecord))?;
+        self.wait_for_others(|run| Ok(run.restored_by_others() > before))?;
+        self.fleet.signal(VICTIM, rustix::process::Signal::CONT)?;
+        self.fleet.wait_for_members(VICTIM, OTHERS, |members| members > 0)?;
+        self.fleet.tell(VICTIM, "go")
+    }
+
+    /// An instance is stopped with records in changelogs and nothing committed; others take its tasks over, commit behind
+    /// its open transaction, and die.
+    fn commit_behind_a_zombie(&mut self) -> anyhow::Result<()> {
+        let tasks = self.fleet.status(VICTIM).tasks;
+        self.pause(VICTIM, Some(Point::BeforeOffsets))?;
+        let before = self.committed(tasks)?;
+        self.wait_for_others(|run| Ok(run.committed(tasks)? > before))?;
+        for other in [1, 2] {
+            self.kill(other, None, &mut Chance::new(0))?;
+            // Nothing but the changelog knows what was committed. Who it is stays: its transactions end when it is back.
+            self.fleet.wipe_tasks(other)?;
+            self.fleet.start(other, None)?;
+        }
+        let restored = self.restored_by_others();
+        self.wait_for_others(|run| Ok(run.restored_by_others() > restored))?;
+        self.wake(VICTIM)
+    }
+
+    fn restored_by_others(&self) -> u64 {
+        [1, 2].into_iter().map(|other| self.fleet.status(other).restored).sum()
+    }
+
+    /// The offsets committed for the input of these tasks.
+    fn committed(&self, tasks: u64) -> anyhow::Result<i64> {
+        let input = partitions(&topic(self.fleet.application(), IN));
+        let wanted: Vec<_> =
+            input.into_iter().filter(|partition| partition.partition < PARTITIONS && tasks & (1 << partition.partition) != 0).collect();
+        Ok(self.log.committed(self.fleet.application(), &wanted)?.into_iter().flatten().map(|committed| committed.offset).sum())
+    }
+
+    /// A healthy engine may keep the others from it.
+    fn wait_for_others(&mut self, mut have: impl FnMut(&mut Self) -> anyhow::Result<bool>) -> anyhow::Result<()> {
+        let deadline = Instant::now() + OTHERS;
+        while !have(self)? && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+}

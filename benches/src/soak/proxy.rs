@@ -1,0 +1,133 @@
+//! A TCP proxy between an instance and the broker, which can cut every connection it carries.
+
+use std::io;
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context;
+
+/// Below the range that Linux hands to outgoing connections, so that none of them takes a port during a restart.
+const PORTS: std::ops::Range<u32> = 12_000..32_000;
+
+/// A proxy to one port of this machine. It runs until the process ends.
+#[derive(Debug)]
+pub struct Proxy {
+    port: u16,
+    line: Arc<Line>,
+}
+
+#[derive(Debug, Default)]
+struct Line {
+    connections: Mutex<Vec<TcpStream>>,
+    down: AtomicBool,
+}
+
+impl Line {
+    fn connections(&self) -> MutexGuard<'_, Vec<TcpStream>> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Proxy {
+    /// Listens on a free port, and connects whoever comes to port `to`.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub fn start(to: u16) -> anyhow::Result<Self> {
+        let listener = free_listener()?;
+        let port = listener.local_addr()?.port();
+        let line = Arc::new(Line::default());
+        let accepting = Arc::clone(&line);
+        std::thread::Builder::new().name("proxy".to_owned()).spawn(move || {
+            for client in listener.incoming().flatten() {
+                // Who cannot be connected finds the connection closed, as with a broker that is away.
+                let _ = carry(client, to, &accepting);
+            }
+        })?;
+        Ok(Self { port, line })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Cuts all connections, and lets nobody connect for a while. How many were cut.
+    pub fn cut(&self, silence: Duration) -> usize {
+        self.line.down.store(true, Ordering::Release);
+        let cut = self.line.connections().drain(..).filter(|connection| connection.shutdown(Shutdown::Both).is_ok()).count();
+        std::thread::sleep(silence);
+        self.line.down.store(false, Ordering::Release);
+        // Each carries two ends.
+        cut / 2
+    }
+}
+
+fn carry(client: TcpStream, to: u16, line: &Arc<Line>) -> io::Result<()> {
+    if line.down.load(Ordering::Acquire) {
+        return Ok(());
+    }
+    let broker = TcpStream::connect(("127.0.0.1", to))?;
+    for end in [&client, &broker] {
+        end.set_nodelay(true)?;
+    }
+    let mut connections = line.connections();
+    // Ends that are closed are let go of.
+    connections.retain(|connection| connection.peer_addr().is_ok());
+    connections.extend([client.try_clone()?, broker.try_clone()?]);
+    drop(connections);
+    for (mut from, mut into) in [(client.try_clone()?, broker.try_clone()?), (broker, client)] {
+        std::thread::Builder::new().name("proxied".to_owned()).spawn(move || {
+            let _ = io::copy(&mut from, &mut into);
+            let _ = from.shutdown(Shutdown::Both);
+            let _ = into.shutdown(Shutdown::Both);
+        })?;
+    }
+    Ok(())
+}
+
+/// A port that nobody listens on at the moment.
+///
+/// # Errors
+/// When there is none.
+pub fn free_port() -> anyhow::Result<u16> {
+    Ok(free_listener()?.local_addr()?.port())
+}
+
+fn free_listener() -> anyhow::Result<TcpListener> {
+    let attempts = (0..200_u32).map(|_| {
+        let random = uuid::Uuid::new_v4().as_u64_pair().0 as u32;
+        PORTS.start + random % (PORTS.end - PORTS.start)
+    });
+    let mut listeners = attempts.filter_map(|port| TcpListener::bind(("127.0.0.1", u16::try_from(port).ok()?)).ok());
+    listeners.next().context("no free port found")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+
+    use super::*;
+
+    #[test]
+    fn what_is_sent_arrives_until_the_line_is_cut() -> anyhow::Result<()> {
+        let echo = free_listener()?;
+        let proxy = Proxy::start(echo.local_addr()?.port())?;
+        std::thread::spawn(move || {
+            for connection in echo.incoming().flatten() {
+                let _ = connection.try_clone().map(|mut from| io::copy(&mut from, &mut &connection));
+            }
+        });
+        let mut talk = TcpStream::connect(("127.0.0.1", proxy.port()))?;
+        talk.write_all(b"hello")?;
+        let mut heard = [0; 5];
+        talk.read_exact(&mut heard)?;
+        assert_eq!(&heard, b"hello");
+        assert_eq!(proxy.cut(Duration::ZERO), 1);
+        assert_eq!(talk.read(&mut heard).unwrap_or(0), 0);
+        Ok(())
+    }
+}
