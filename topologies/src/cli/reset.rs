@@ -55,7 +55,7 @@ impl Reset {
         let definition = super::find(&self.topology)?;
         let options = self.cluster.options(&*definition)?;
         let (admin, log) = (KafkaAdmin::new(&options)?, KafkaLog::connect(options.clone())?);
-        let id = options.application_id.clone();
+        let id = options.application_id;
         let group = admin.group()?;
         if let Some(members) = group.as_ref().map(|group| group.members.len()).filter(|members| *members > 0) {
             eprintln!(
@@ -140,7 +140,7 @@ impl Plan {
         for topic in &self.internal {
             row("internal topic", topic.clone(), "deleted".to_owned());
         }
-        for state in &self.state {
+        if let Some(state) = &self.state {
             row("state", state.display().to_string(), "deleted".to_owned());
         }
         for topic in &self.others {
