@@ -126,7 +126,8 @@ impl StreamThread {
     /// Where a partition is read from when the group has no offset for it, or one that is not there any more. What is in
     /// a repartition topic is always wanted.
     fn without_offset(&self, partition: &TopicPartition) -> Result<StartOffset, Error> {
-        match self.environment.config.auto_offset_reset {
+        let of_source = self.environment.topology.graph.resets.get(&partition.topic).copied();
+        match of_source.unwrap_or(self.environment.config.auto_offset_reset) {
             _ if self.plan.is_repartition(&partition.topic) => self.beginning(partition),
             OffsetReset::Earliest => self.beginning(partition),
             OffsetReset::Latest => Ok(StartOffset::End),
