@@ -84,6 +84,8 @@ impl StreamThread {
             self.apply(&offsets)?;
             self.log.commit_offsets(&membership, &offsets)?;
         }
+        // The interval is that between commits: one that takes long must not leave less time for the work.
+        self.last_commit = self.environment.clock.now();
         self.wrote = false;
         self.suspended.retain(|id, _| !self.tasks.contains_key(id));
         self.failures = 0;
