@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use straum::Topology;
 use straum::dsl::{Consumed, Joined, Materialized, Produced, StreamsBuilder};
 use straum::log::embedded::{EmbeddedLog, EmbeddedOptions};
 use straum::log::{HeaderView, Log, OutputBatch, ProducerOptions, TopicSpec};

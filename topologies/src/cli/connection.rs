@@ -46,7 +46,8 @@ impl Connection {
 
     fn ask_folder(&self, request: &Request) -> Result<Value> {
         if matches!(request, Request::Topics | Request::Tail { .. } | Request::Produce { .. }) {
-            return operator::of_topics(&open_log(&self.folder)?, request, SystemClock.now());
+            let definition = self.folder.occupant()?.map(|occupant| super::find(&occupant.topology)).transpose()?;
+            return operator::of_topics(&open_log(&self.folder)?, definition.as_deref(), request, SystemClock.now());
         }
         let occupant = self
             .folder
