@@ -18,3 +18,8 @@ pub use error::{BoxError, Error, ErrorKind};
 /// What stores are made of, for those who write their own.
 pub use straum_state as state;
 pub use topology::Topology;
+
+/// The examples of the README are compiled, and run where they can be.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

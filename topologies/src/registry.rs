@@ -90,6 +90,11 @@ pub trait TopologyDefinition: Send + Sync {
     /// Its stores, as text and JSON.
     fn stores(&self) -> Vec<StoreDefinition>;
 
+    /// A value of one of its repartition or changelog topics as JSON, where only it can read it. The topic is named in full.
+    fn internal_value(&self, _topic: &str, _value: &[u8]) -> Option<Value> {
+        None
+    }
+
     /// What is personal in its keys and values.
     fn personal(&self) -> Personal {
         // What looks like an ident is taken for one.

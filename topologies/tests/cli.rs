@@ -157,9 +157,42 @@ fn a_demonstration_takes_nothing_from_one_that_is_running_and_is_as_told() {
         assert_eq!(masked["value"][field], json!("***********"), "{field}");
     }
     assert_eq!(masked["value"]["avtaleId"], shown["value"]["avtaleId"]);
+    // What only the topology can read it reads for us, with a process and without.
+    let read_by_type = |arguments: &[&str]| {
+        let tail = ["topic", "tail", "tiltak-datadeling-person-inn-repartition", "--json", "-n", "1"];
+        let row = first(&[&tail[..], arguments].concat());
+        (row["value"]["legg"]["rad"]["deltakerFnr"].clone(), row["value"]["legg"]["rad"]["versjon"].is_u64())
+    };
+    let of_process = (read_by_type(&[]), read_by_type(&["--show-personal"]));
+    assert_eq!(of_process.0, (json!("***********"), true));
+    assert!(of_process.1.0.as_str().is_some_and(|fnr| fnr.len() == 11 && fnr.bytes().all(|digit| digit.is_ascii_digit())));
     drop(running);
+    assert_eq!((read_by_type(&[]), read_by_type(&["--show-personal"])), of_process);
+    let again = done(data, &["demo"]);
+    assert!(again.contains("1 of them could not be used and is a dead letter"), "{again}");
     let fresh: Value = serde_json::from_str(&done(data, &["demo", "--fresh", "--json"])).unwrap();
     assert_eq!(fresh["read"], json!(751), "once it has ended it can be forgotten");
+}
+
+#[test]
+fn text_and_json_can_be_told_apart_and_an_empty_range_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let running = Running::start(data, &["run", "count"]);
+    for value in ["foss", "\"foss\"", "{\"text\":\"foss\"}", "17"] {
+        done(data, &["topic", "produce", "words", "--partition", "0", "--value", value]);
+    }
+    let tailed = done(data, &["topic", "tail", "words"]);
+    let values: Vec<&str> = tailed.lines().filter_map(|line| line.split(['│', '┆']).nth(4)).map(str::trim).collect();
+    assert_eq!(values, ["value", "foss", "\"foss\"", "{\"text\":\"foss\"}", "17"], "{tailed}");
+    let shown: Vec<Value> = serde_json::from_str(&done(data, &["topic", "tail", "words", "--json"])).unwrap();
+    let values: Vec<&Value> = shown.iter().map(|row| &row["value"]).collect();
+    assert_eq!(values, [&json!({"text": "foss"}), &json!("foss"), &json!({"json": {"text": "foss"}}), &json!(17)]);
+    for (arguments, says) in [(&["--from", "z", "--to", "a"][..], "no rows: --from z comes after --to a\n"), (&["--from", "a", "--to", "a"], "")] {
+        let (code, _, error) = straum(data, &[&["store", "range", "words-counted"], arguments].concat());
+        assert_eq!((code, error.as_str()), (0, says), "{arguments:?}");
+    }
+    drop(running);
 }
 
 #[test]

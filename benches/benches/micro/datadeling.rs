@@ -10,7 +10,7 @@ use criterion::{BenchmarkId, Criterion, Throughput};
 use straum::log::embedded::{EmbeddedLog, EmbeddedOptions};
 use straum::log::{HeaderView, Log, OutputBatch, ProducerOptions, TopicSpec, partitioner};
 use straum::runtime::{Streams, StreamsConfig, StreamsOptions};
-use straum::serde::{Json, RawBytes};
+use straum::serde::{Cbor, RawBytes};
 use straum_schemas::datadeling::{AvtaleId, AvtaleRad, BedriftNokkel, Delendring, Endring, Kilde, Mikros, Tilstand};
 use straum_topologies::datadeling::dekod::{Dekoder, Kildepost, Utfall};
 use straum_topologies::datadeling::generator::{Generator, Generert, Innstillinger};
@@ -87,7 +87,7 @@ pub(crate) fn large_employer(criterion: &mut Criterion) {
     let template = a_row();
     for agreements in [500_u32, 50_000] {
         let folder = tempfile::tempdir().unwrap();
-        let task: Task<Bytes, Tilstand> = Task::open(Some(folder.path()), Arc::new(RawBytes), Arc::new(Json::<Tilstand>::new()));
+        let task: Task<Bytes, Tilstand> = Task::open(Some(folder.path()), Arc::new(RawBytes), Arc::new(Cbor::<Tilstand>::new()));
         for agreement in 0..agreements {
             let (avtale_id, ny) = state(&template, agreement, 1);
             projeksjon::etter_bedrift(&Endring { avtale_id, gammel: None, ny: Some(ny) }, |employer, part| apply(&task, employer, part));

@@ -1,6 +1,7 @@
 //! `StreamsBuilder`: where a topology begins.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -65,8 +66,30 @@ impl StreamsBuilder {
     /// # Ok::<(), straum::Error>(())
     /// ```
     pub fn stream<K: 'static, V: 'static>(&self, topic: impl Into<Arc<str>>, consumed: Consumed<K, V>) -> KStream<K, V> {
+        self.stream_topics([topic], consumed)
+    }
+
+    /// A stream of the records of several topics of one type. Between topics there is no order; a task has the same partition of each.
+    ///
+    /// Kafka Streams: `StreamsBuilder.stream`, of a collection of topics.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// builder.stream_topics(["shops", "web"], Consumed::with(Utf8, I64)).to("out", Produced::with(Utf8, I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input("shops", Utf8, I64).pipe_values(&mut driver, [("a", 1)])?;
+    /// driver.input("web", Utf8, I64).pipe_values(&mut driver, [("a", 2)])?;
+    /// assert_eq!(driver.output("out", Utf8, I64).read_pairs(&driver)?, [("a".into(), 1), ("a".into(), 2)]);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
+    pub fn stream_topics<K: 'static, V: 'static, T: Into<Arc<str>>>(
+        &self,
+        topics: impl IntoIterator<Item = T>,
+        consumed: Consumed<K, V>,
+    ) -> KStream<K, V> {
         let name = self.new_name("KSTREAM-SOURCE-");
-        let node = self.add_source(name, TopicRef::External(topic.into()), consumed);
+        let node = self.add_source(name, topics.into_iter().map(|topic| TopicRef::External(topic.into())), consumed);
         KStream::new(self, node, false)
     }
 
@@ -169,9 +192,14 @@ impl StreamsBuilder {
         self.graph.borrow_mut().new_name(prefix)
     }
 
-    pub(crate) fn add_source<K: 'static, V: 'static>(&self, name: Arc<str>, topic: TopicRef, consumed: Consumed<K, V>) -> NodeId {
+    pub(crate) fn add_source<K: 'static, V: 'static>(
+        &self,
+        name: Arc<str>,
+        topics: impl IntoIterator<Item = TopicRef>,
+        consumed: Consumed<K, V>,
+    ) -> NodeId {
         let of_node = Arc::clone(&name);
-        let Consumed { key_serde, value_serde, extractor } = consumed;
+        let Consumed { key_serde, value_serde, extractor, reset } = consumed;
         let factory = Arc::new(move |instance: &mut crate::topology::Instance<'_>| {
             let source = Source {
                 name: Arc::clone(&of_node),
@@ -183,7 +211,17 @@ impl StreamsBuilder {
             };
             Ok(Built::Source(Rc::new(source) as Rc<dyn SourceNode>))
         });
-        self.with_graph(|graph| graph.add(name, NodeKind::Source { topics: vec![topic] }, &[], factory))
+        // A topic named twice is read once.
+        let topics: Vec<TopicRef> = topics.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+        self.with_graph(|graph| {
+            if topics.is_empty() {
+                graph.problems.push(format!("source {name} reads no topic, expected one at least"));
+            }
+            if let Some(reset) = reset {
+                graph.resets.extend(topics.iter().map(|topic| (topic.display().into(), reset)));
+            }
+            graph.add(name, NodeKind::Source { topics }, &[], factory)
+        })
     }
 
     /// Adds a node with one physical receiver. `make` runs once a task.

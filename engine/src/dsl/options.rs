@@ -9,6 +9,7 @@ use straum_state::{Serde, SerdeContext, SerdeError, Serialized, SharedSerde};
 
 use crate::dsl::StreamsBuilder;
 use crate::processor::{Partitioner, Record, TimestampExtractor};
+use crate::runtime::OffsetReset;
 
 /// The name of an operator, or none: then it is numbered as Kafka Streams numbers it. Kafka Streams: `Named`.
 ///
@@ -72,6 +73,7 @@ pub struct Consumed<K, V> {
     pub(crate) key_serde: SharedSerde<K>,
     pub(crate) value_serde: SharedSerde<V>,
     pub(crate) extractor: Option<TimestampExtractor<K, V>>,
+    pub(crate) reset: Option<OffsetReset>,
 }
 
 impl<K: 'static, V: 'static> Consumed<K, V> {
@@ -87,7 +89,7 @@ impl<K: 'static, V: 'static> Consumed<K, V> {
     /// # Ok::<(), straum::Error>(())
     /// ```
     pub fn with(key_serde: impl Serde<Data = K>, value_serde: impl Serde<Data = V>) -> Self {
-        Self { key_serde: Arc::new(key_serde), value_serde: Arc::new(value_serde), extractor: None }
+        Self { key_serde: Arc::new(key_serde), value_serde: Arc::new(value_serde), extractor: None, reset: None }
     }
 
     /// Takes a record's time from what `extractor` returns, in milliseconds, instead of the log. It is given the record and
@@ -113,6 +115,28 @@ impl<K: 'static, V: 'static> Consumed<K, V> {
         self.extractor = Some(Arc::new(extractor));
         self
     }
+
+    /// Where the topic is read from while the group has committed no offset, or one that is not there any more, whatever
+    /// `auto.offset.reset` says.
+    ///
+    /// Kafka Streams: `Consumed.withOffsetResetPolicy`; a [global table](crate::dsl::StreamsBuilder::global_table) begins at the oldest
+    /// record with any, as there. `AutoOffsetReset.byDuration` has no equal here.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, runtime::OffsetReset, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// let consumed = Consumed::with(Utf8, I64).with_offset_reset(OffsetReset::Latest);
+    /// builder.stream("in", consumed).to("out", Produced::with(Utf8, I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input("in", Utf8, I64).pipe_values(&mut driver, [("a", 1)])?;
+    /// assert_eq!(driver.output("out", Utf8, I64).read_pairs(&driver)?, [("a".into(), 1)]);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
+    #[must_use]
+    pub const fn with_offset_reset(mut self, reset: OffsetReset) -> Self {
+        self.reset = Some(reset);
+        self
+    }
 }
 
 impl<K: 'static, V: 'static> Consumed<K, V> {
@@ -125,7 +149,7 @@ impl<K: 'static, V: 'static> Consumed<K, V> {
                 _ => record.timestamp,
             })
         });
-        Consumed { key_serde: nullable(self.key_serde), value_serde: nullable(self.value_serde), extractor }
+        Consumed { key_serde: nullable(self.key_serde), value_serde: nullable(self.value_serde), extractor, reset: self.reset }
     }
 }
 

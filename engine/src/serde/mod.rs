@@ -7,6 +7,7 @@
 
 pub mod avro;
 mod boolean;
+mod cbor;
 mod change;
 mod extension;
 mod json;
@@ -21,6 +22,7 @@ mod void;
 
 pub use avro::{Avro, GenericAvro};
 pub use boolean::Bool;
+pub use cbor::Cbor;
 pub use change::{Change, ChangeSerde};
 pub use extension::SerdeExt;
 pub use json::Json;

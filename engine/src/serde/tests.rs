@@ -5,6 +5,7 @@
 use std::fmt::Debug;
 
 use ::serde::{Deserialize, Serialize};
+use minicbor::{Decode, Encode};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -109,10 +110,13 @@ fn serializing_appends() {
     assert_eq!(out.split_off(5), b"\x02no\x02");
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Encode, Decode)]
 struct Order {
+    #[n(0)]
     customer: String,
+    #[n(1)]
     amount: i64,
+    #[n(2)]
     note: Option<String>,
 }
 
@@ -144,6 +148,54 @@ fn json_errors_hold_no_content() {
     let error = Json::new().to_bytes(&unwritable, CONTEXT).map(|_: Option<Vec<u8>>| ()).unwrap_err();
     assert!(error.to_string().ends_with("found a value that has no form in JSON"), "{error}");
     assert!(!format!("{error:?}").contains(secret));
+}
+
+#[test]
+fn cbor_has_numbers_instead_of_names() {
+    let order = Order { customer: "Åse".to_owned(), amount: 3, note: None };
+    has_form(&Cbor::<Order>::new(), &order, b"\x82\x64\xc3\x85se\x03");
+    has_form(&Cbor::<Order>::new(), &Order { note: Some("x".to_owned()), ..order }, b"\x83\x64\xc3\x85se\x03\x61x");
+}
+
+/// The changes that the serde's documentation allows, each version reading the other's bytes.
+#[test]
+fn cbor_lets_types_grow_and_shrink() {
+    #[derive(Debug, PartialEq, Encode, Decode)]
+    struct Later {
+        #[n(0)]
+        buyer: String,
+        #[n(1)]
+        amount: i64,
+        #[cbor(n(3), default)]
+        urgent: bool,
+        #[n(4)]
+        place: Option<String>,
+    }
+    let (older, newer) = (Cbor::<Order>::new(), Cbor::<Later>::new());
+    let order = Order { customer: "a".to_owned(), amount: 3, note: Some("x".to_owned()) };
+    let later = Later { buyer: "a".to_owned(), amount: 3, urgent: true, place: Some("y".to_owned()) };
+    let read = newer.deserialize(older.to_bytes(&order, CONTEXT).unwrap().as_deref(), CONTEXT).unwrap();
+    assert_eq!(read, Later { buyer: "a".to_owned(), amount: 3, urgent: false, place: None });
+    let read = older.deserialize(newer.to_bytes(&later, CONTEXT).unwrap().as_deref(), CONTEXT).unwrap();
+    assert_eq!(read, Order { note: None, ..order });
+}
+
+#[test]
+fn cbor_errors_hold_no_content() {
+    let name = std::any::type_name::<Order>();
+    let cases: [(&[u8], &str); 6] = [
+        (b"\x82\x6b123456", "CBOR cut off at byte "),
+        (b"\x82\x6b12345678910", "CBOR cut off at byte "),
+        (b"\x81\x6b12345678910", "CBOR without a field that must be there at byte "),
+        (b"\x82\x61a\x6b12345678910", "CBOR of another form, or none at byte "),
+        (b"\x82\x61a\x03\x6b12345678910", "12 bytes more than that (16 bytes)"),
+        (b"12345678910", "CBOR of another form, or none at byte "),
+    ];
+    for (bytes, found) in cases {
+        let error = Cbor::<Order>::new().deserialize(Some(bytes), CONTEXT).unwrap_err();
+        assert!(error.to_string().starts_with(&format!("expected CBOR of {name}, found {found}")), "{error}");
+        assert!(!format!("{error:?}").contains("12345"));
+    }
 }
 
 fn change(old: Option<&str>, new: Option<&str>) -> Change<String> {
@@ -235,7 +287,9 @@ proptest! {
         comes_back(&U64, &unsigned)?;
         comes_back(&Bool, &truth)?;
         comes_back(&UuidText, &Uuid::from_u128(id))?;
-        comes_back(&Json::new(), &Order { customer: text, amount: long, note: None })?;
+        let order = Order { customer: text.clone(), amount: long, note: truth.then_some(text) };
+        comes_back(&Json::new(), &order)?;
+        comes_back(&Cbor::new(), &order)?;
     }
 
     #[test]
@@ -255,6 +309,7 @@ proptest! {
         let _ = ChangeSerde::new(RawBytes.shared()).deserialize(Some(&bytes), CONTEXT);
         let _ = UuidText.deserialize(Some(&bytes), CONTEXT);
         let _ = Json::<Order>::new().deserialize(Some(&bytes), CONTEXT);
+        let _ = Cbor::<Order>::new().deserialize(Some(&bytes), CONTEXT);
     }
 
     #[test]

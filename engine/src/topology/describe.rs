@@ -115,7 +115,7 @@ fn node_text(described: &Described<'_>, edges: &Edges<'_>, text: &mut String) {
     let node = described.node;
     match &node.kind {
         NodeKind::Source { topics } => {
-            let topics = topics.iter().map(TopicRef::display).collect::<Vec<_>>().join(", ");
+            let topics = hash_order(topics.iter().map(TopicRef::display).collect(), |topic| topic).join(", ");
             line(text, format_args!("    Source: {} (topics: [{topics}])", node.name));
         }
         NodeKind::Processor => {

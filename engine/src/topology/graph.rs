@@ -10,6 +10,7 @@ use straum_state::StoreSupplier;
 use crate::error::Error;
 use crate::processor::edge::{Adapter, Edge, ErasedEdge, Fork};
 use crate::processor::source::SourceNode;
+use crate::runtime::OffsetReset;
 use crate::topology::{Instance, TopicRef};
 
 /// A node's place in the graph.
@@ -106,6 +107,8 @@ pub(crate) struct Graph {
     pub(crate) repartitions: BTreeMap<Arc<str>, Option<u32>>,
     /// Groups of nodes whose source topics must have the same number of partitions.
     pub(crate) copartitions: Vec<Vec<NodeId>>,
+    /// Topics of others that are read from elsewhere than `auto.offset.reset` says.
+    pub(crate) resets: BTreeMap<Arc<str>, OffsetReset>,
     pub(crate) problems: Vec<String>,
     counter: u32,
 }

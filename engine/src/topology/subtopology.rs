@@ -40,14 +40,14 @@ impl Graph {
         let groups = self.groups();
         let numbers = self.number(&groups);
         let subtopologies = groups.into_iter().zip(numbers).map(|(nodes, id)| self.subtopology(id, nodes)).collect::<Vec<_>>();
-        let mut readers: BTreeMap<&TopicRef, u32> = BTreeMap::new();
-        for subtopology in &subtopologies {
-            for topic in &subtopology.sources {
-                if let Some(other) = readers.insert(topic, subtopology.id) {
-                    let topic = topic.display();
+        let mut readers: BTreeMap<&TopicRef, &Arc<str>> = BTreeMap::new();
+        for node in &self.nodes {
+            let NodeKind::Source { topics } = &node.kind else { continue };
+            for topic in topics {
+                if let Some(other) = readers.insert(topic, &node.name) {
+                    let (topic, name) = (topic.display(), &node.name);
                     return Err(Error::topology(format!(
-                        "topic {topic} is read by two sources (sub-topologies {other} and {}), expected one; fork the stream with clone()",
-                        subtopology.id
+                        "topic {topic} is read by two sources ({other} and {name}), expected one; fork the stream with clone()"
                     )));
                 }
             }

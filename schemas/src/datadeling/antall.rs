@@ -4,6 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::civil::Date;
+use minicbor::decode::{self, Decoder};
+use minicbor::encode::{self, Encoder, Write};
+use minicbor::{Decode, Encode};
 use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -98,31 +101,61 @@ impl<'de> Deserialize<'de> for PerStatus {
     }
 }
 
+impl<C> Encode<C> for PerStatus {
+    fn encode<W: Write>(&self, ut: &mut Encoder<W>, context: &mut C) -> Result<(), encode::Error<W::Error>> {
+        ut.map(self.iter().count() as u64)?;
+        for (status, antall) in self.iter() {
+            status.encode(ut, context)?;
+            ut.i64(antall)?;
+        }
+        Ok(())
+    }
+}
+
+impl<'b, C> Decode<'b, C> for PerStatus {
+    fn decode(inn: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
+        let mut per_status = Self::default();
+        for post in inn.map_iter::<AvtaleStatus, i64>()? {
+            let (status, antall) = post?;
+            per_status.endre(status, antall);
+        }
+        Ok(per_status)
+    }
+}
+
 /// Value of store `antall`. Feilregistrerte agreements are not counted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[serde(rename_all = "camelCase")]
 pub struct AntallRad {
     /// Agreements on the measure.
+    #[n(0)]
     pub avtaler_paa_tiltak: i64,
     /// Distinct persons on the measure.
+    #[n(1)]
     pub personer_paa_tiltak: i64,
     /// Agreements by effective status.
+    #[n(2)]
     pub per_status: PerStatus,
     /// The newest date any part was computed for.
+    #[cbor(n(3), with = "super::cbor::dato")]
     pub beregnet_dato: Date,
 }
 
 /// A difference to add to an [`AntallRad`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[serde(rename_all = "camelCase")]
 pub struct AntallDelta {
     /// Added to agreements.
+    #[n(0)]
     pub avtaler_paa_tiltak: i64,
     /// Added to persons.
+    #[n(1)]
     pub personer_paa_tiltak: i64,
     /// Added by effective status.
+    #[n(2)]
     pub per_status: PerStatus,
     /// The date it was computed for.
+    #[cbor(n(3), with = "super::cbor::dato")]
     pub beregnet_dato: Date,
 }
 

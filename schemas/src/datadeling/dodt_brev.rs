@@ -1,23 +1,30 @@
 //! Dead letters: where the message lies and what was wrong with it, never what it said.
 
+use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use super::id::AvtaleId;
 use super::tid::{Mikros, rfc3339, rfc3339_valgfri};
 
 /// Why a message could not be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, Encode, Decode)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[cbor(index_only)]
 pub enum Arsak {
     /// Not JSON.
+    #[n(0)]
     UgyldigJson,
     /// JSON, but not an object.
+    #[n(1)]
     IkkeObjekt,
     /// A required field is absent or null.
+    #[n(2)]
     ManglerFelt,
     /// A field does not have the form of its type.
+    #[n(3)]
     UgyldigVerdi,
     /// A value is not in its closed list: the record is parked, not dead.
+    #[n(4)]
     UkjentVerdi,
 }
 

@@ -5,6 +5,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use minicbor::decode::{self, Decoder};
+use minicbor::encode::{self, Encoder, Write};
+use minicbor::{Decode, Encode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
@@ -56,7 +59,7 @@ macro_rules! liste {
             }
 
             fn fra_api(navn: &str) -> Option<Self> {
-                Self::ALLE.iter().copied().find(|ledd| ledd.api() == navn)
+                match navn { $(liste!(@api $wire $($api)?) => Some(Self::$ledd),)+ _ => None }
             }
 
             fn api(self) -> &'static str {
@@ -81,6 +84,22 @@ macro_rules! liste {
 
         impl Serialize for $type {
             fn serialize<S: Serializer>(&self, ut: S) -> Result<S::Ok, S::Error> { ut.serialize_str(self.api()) }
+        }
+
+        impl<C> Encode<C> for $type {
+            fn encode<W: Write>(&self, ut: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
+                ut.str(self.api())?.ok()
+            }
+        }
+
+        impl<'b, C> Decode<'b, C> for $type {
+            fn decode(inn: &mut Decoder<'b>, context: &mut C) -> Result<Self, decode::Error> {
+                let sted = inn.position();
+                match Verdi::decode(inn, context)? {
+                    Verdi::Kjent(ledd) => Ok(ledd),
+                    Verdi::Ukjent(_) => Err(decode::Error::message(UkjentNavn { liste: Self::LISTE }).at(sted)),
+                }
+            }
         }
 
         impl<'de> Deserialize<'de> for $type {
@@ -159,6 +178,11 @@ impl<T: Wirenavn> Verdi<T> {
         T::fra_wire(navn).map_or_else(|| Self::Ukjent(nfc(navn).into()), Self::Kjent)
     }
 
+    /// Reads an API name, else a wire name.
+    fn fra_navn(navn: &str) -> Self {
+        T::fra_api(navn).map_or_else(|| Self::fra_wire(navn), Self::Kjent)
+    }
+
     /// The member, when known.
     #[must_use]
     pub const fn kjent(&self) -> Option<T> {
@@ -190,11 +214,26 @@ impl<'de, T: Wirenavn> Deserialize<'de> for Verdi<T> {
             }
 
             fn visit_str<E: de::Error>(self, navn: &str) -> Result<Self::Value, E> {
-                Ok(T::fra_api(navn).map_or_else(|| Verdi::fra_wire(navn), Verdi::Kjent))
+                Ok(Verdi::fra_navn(navn))
             }
         }
 
         inn.deserialize_str(Navneleser(std::marker::PhantomData))
+    }
+}
+
+impl<C, T: Wirenavn> Encode<C> for Verdi<T> {
+    fn encode<W: Write>(&self, ut: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
+        match self {
+            Self::Kjent(ledd) => ut.str(ledd.api())?.ok(),
+            Self::Ukjent(navn) => ut.str(navn)?.ok(),
+        }
+    }
+}
+
+impl<'b, C, T: Wirenavn> Decode<'b, C> for Verdi<T> {
+    fn decode(inn: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
+        Ok(Self::fra_navn(inn.str()?))
     }
 }
 

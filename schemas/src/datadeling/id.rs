@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use minicbor::decode::{self, Decoder};
+use minicbor::encode::{self, Encoder, Write};
+use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -21,6 +24,19 @@ impl AvtaleId {
     }
 }
 
+impl<C> Encode<C> for AvtaleId {
+    fn encode<W: Write>(&self, ut: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
+        ut.bytes(self.0.as_bytes())?.ok()
+    }
+}
+
+impl<'b, C> Decode<'b, C> for AvtaleId {
+    fn decode(inn: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
+        let (sted, bytes) = (inn.position(), inn.bytes()?);
+        Uuid::from_slice(bytes).map(Self).map_err(|_| decode::Error::message("expected the 16 bytes of a uuid").at(sted))
+    }
+}
+
 impl fmt::Display for AvtaleId {
     fn fmt(&self, ut: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.as_hyphenated().fmt(ut)
@@ -36,9 +52,10 @@ impl fmt::Debug for AvtaleId {
 /// A person's national identity number as sent; its form is not checked.
 ///
 /// `Debug` never shows it, so that a row may be logged without naming anyone.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Encode, Decode)]
 #[serde(transparent)]
-pub struct Fnr(pub Box<str>);
+#[cbor(transparent)]
+pub struct Fnr(#[n(0)] pub Box<str>);
 
 impl Fnr {
     /// The number as text.
@@ -61,13 +78,16 @@ impl fmt::Debug for Fnr {
 }
 
 /// Where on the source topic a message was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, Encode, Decode)]
 pub struct Kilde {
     /// Partition of the source topic.
+    #[n(0)]
     pub partisjon: i32,
     /// Offset in that partition.
+    #[n(1)]
     pub offset: i64,
     /// Generation of the source topic: raised by a setting when the topic is created anew.
+    #[n(2)]
     pub epoke: i32,
 }
 
@@ -82,12 +102,14 @@ impl Kilde {
 /// Age of a message: sistEndret in microseconds, then generation, then offset.
 ///
 /// Not `Ord`: offsets of different partitions say nothing about each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 pub struct Rang {
     /// sistEndret; `None` when a failed message's could not be read, which is older than any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[n(0)]
     pub mikros: Option<Mikros>,
     /// Coordinates on the source topic.
+    #[n(1)]
     pub kilde: Kilde,
 }
 

@@ -1,11 +1,14 @@
 //! Types of the datadeling projections: what crosses a topic or rests in a store.
 //!
-//! Everything here is stored as compact JSON: `camelCase` names, nothing written for what is unset, instants as whole
-//! microseconds. A source message never appears here, only what is left of it after reduction, so free text, names,
+//! What the topology writes for itself alone (repartition topics, changelogs, rows of stores) is CBOR whose fields have numbers;
+//! the engine's serde `Cbor` says what may change. Members of the closed lists stay text there, so that a value not known yet can
+//! wait for the version that knows it. What others read or write, and what people are shown, is compact JSON: `camelCase` names,
+//! nothing written for what is unset. Instants are whole microseconds in both. A source message never appears here, only what is left of it after reduction, so free text, names,
 //! accounts and wages have no place to be kept. Rules about the types live with the topology; this module only says
 //! what they are and how they are written.
 
 mod antall;
+mod cbor;
 mod dodt_brev;
 mod endring;
 mod enums;

@@ -3,12 +3,14 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 /// Microseconds since 1970-01-01T00:00:00Z. Written to stores as a JSON number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Encode, Decode)]
 #[serde(transparent)]
-pub struct Mikros(pub i64);
+#[cbor(transparent)]
+pub struct Mikros(#[n(0)] pub i64);
 
 impl Mikros {
     /// The instant, saturating at the ends of jiff's range (years −9999 and 9999).

@@ -53,7 +53,8 @@ impl Connection {
             );
         }
         if matches!(request, Request::Topics | Request::Tail { .. } | Request::Produce { .. }) {
-            return operator::of_topics(&Place::Embedded(open_log(&self.folder)?), |_| true, request, SystemClock.now());
+            let definition = self.folder.occupant()?.map(|occupant| super::find(&occupant.topology)).transpose()?;
+            return operator::of_topics(&Place::Embedded(open_log(&self.folder)?), |_| true, definition.as_deref(), request, SystemClock.now());
         }
         let occupant = self
             .folder

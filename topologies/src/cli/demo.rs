@@ -26,6 +26,9 @@ const MESSAGES: &[u8] = include_bytes!("../../data/avtale-hendelser.jsonl");
 /// When the demonstration is: a day after the last message, so that its answers do not depend on the day it is run.
 const TODAY: &str = "2026-02-03T12:00:00+01:00";
 
+/// Where messages that cannot be used are told of.
+const DEAD_LETTERS: &str = "tiltak-datadeling.dlq";
+
 /// How long nothing has to happen until everything has.
 const QUIET: Duration = Duration::from_millis(300);
 
@@ -88,6 +91,11 @@ impl Demo {
         } else {
             say(&format!("\nStarted again in {:.2} s: the stores were restored, {processed} of the {all} messages re-read.", opened.as_secs_f64()))?;
             say(&restored_table(&restored))?;
+        }
+        let dead = dead_letters(&application)?;
+        if dead > 0 {
+            let letters = if dead == 1 { "1 of them could not be used and is a dead letter" } else { "some could not be used and are dead letters" };
+            say(&format!("{letters}, where it lies and why: straum topic tail {DEAD_LETTERS} --data {}", folder.path().display()))?;
         }
         say("\nThe topology, from its topics through its stores:")?;
         say(&outline(&application))?;
@@ -177,7 +185,7 @@ fn feed(application: &Application) -> Result<()> {
     let lines = MESSAGES.strip_suffix(b"\n").unwrap_or(MESSAGES).split(|byte| *byte == b'\n');
     let records = lines.map(|line| NewRecord { key: Value::Null, value: topic::raw(line), timestamp: None, headers: Default::default() });
     let request = Request::Produce { topic: topic.to_owned(), partition: Some(0), records: records.collect() };
-    operator::of_topics(&application.place, |_| true, &request, application.clock.now())?;
+    operator::of_topics(&application.place, |_| true, None, &request, application.clock.now())?;
     Ok(())
 }
 
@@ -211,6 +219,13 @@ fn processed(application: &Application) -> u64 {
     let first = application.topology.subtopologies().first().map(|subtopology| subtopology.id);
     let tasks = application.streams.read().tasks();
     tasks.iter().filter(|task| Some(task.id.subtopology) == first).map(|task| task.processed).sum()
+}
+
+/// How many dead letters there are.
+fn dead_letters(application: &Application) -> Result<u64> {
+    let topics = application.log.describe()?;
+    let dead = topics.iter().filter(|topic| &*topic.name == DEAD_LETTERS).flat_map(|topic| &topic.partitions);
+    Ok(dead.map(|partition| partition.records).sum())
 }
 
 /// By task and store: the first offset read and how many records; stores that were empty and stayed so are left out.

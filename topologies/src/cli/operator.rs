@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use straum::log::partitioner::partition_for_key;
 use straum::log::{Log, OutputBatch, ProducerOptions, TopicPartition};
-use straum_topologies::registry::{Selection, StoreDefinition, Stores};
+use straum_topologies::registry::{Selection, StoreDefinition, Stores, TopologyDefinition};
 use straum_topologies::scenario::payload;
 
 use super::application::Application;
@@ -65,7 +65,8 @@ pub(super) fn of_stores(application: &Application, request: &Request) -> Result<
             Ok(serde_json::to_value(find(application, store)?.range(stores, &selection)?)?)
         }
         Request::Topics | Request::Tail { .. } | Request::Produce { .. } => {
-            of_topics(&application.place, |topic| application.has_topic(topic), request, application.clock.now())
+            let definition = Some(&*application.definition);
+            of_topics(&application.place, |topic| application.has_topic(topic), definition, request, application.clock.now())
         }
     }
 }
@@ -77,11 +78,19 @@ fn find<'a>(application: &'a Application, name: &str) -> Result<&'a StoreDefinit
     })
 }
 
-/// Answers a question about topics.
-pub(super) fn of_topics(place: &Place, of_application: impl Fn(&str) -> bool, request: &Request, now: i64) -> Result<Value> {
+/// Answers a question about topics; the topology, where one has run, can read what only it can.
+pub(super) fn of_topics(
+    place: &Place,
+    of_application: impl Fn(&str) -> bool,
+    definition: Option<&dyn TopologyDefinition>,
+    request: &Request,
+    now: i64,
+) -> Result<Value> {
     match request {
         Request::Topics => place.topics(of_application),
-        Request::Tail { topic, partition, records } => tail(place, topic, *partition, *records),
+        Request::Tail { topic, partition, records } => {
+            tail(place, topic, *partition, *records, |value| definition.and_then(|definition| definition.internal_value(topic, value)))
+        }
         Request::Produce { topic, partition, records } => produce(place.log(), topic, *partition, records, now),
         _ => bail!("nothing has run in this folder yet; start with: straum run TOPOLOGY"),
     }
@@ -96,7 +105,8 @@ fn partitions(log: &dyn Log, topic: &str, asked: Option<u32>) -> Result<u32> {
     }
 }
 
-fn tail(place: &Place, topic: &str, partition: Option<u32>, records: usize) -> Result<Value> {
+/// `read` shows values that only the topology can read.
+fn tail(place: &Place, topic: &str, partition: Option<u32>, records: usize, read: impl Fn(&[u8]) -> Option<Value>) -> Result<Value> {
     let mut found = Vec::new();
     for number in 0..partitions(place.log(), topic, partition)? {
         if partition.is_some_and(|partition| partition != number) {
@@ -105,7 +115,8 @@ fn tail(place: &Place, topic: &str, partition: Option<u32>, records: usize) -> R
         for batch in place.tail(&TopicPartition::new(topic, number), records)? {
             for record in batch.iter() {
                 let headers: BTreeMap<&str, Value> = record.headers.iter().map(|(name, value)| (name, payload::shown(value, true))).collect();
-                let (key, value) = (payload::shown(record.key, true), payload::shown(record.value, false));
+                let value = record.value.and_then(&read).unwrap_or_else(|| payload::shown(record.value, false));
+                let key = payload::shown(record.key, true);
                 let (offset, timestamp) = (record.offset, record.timestamp);
                 let shown = json!({ "partition": number, "offset": offset, "timestamp": timestamp, "key": key, "value": value, "headers": headers });
                 found.push((timestamp, number, offset, shown));

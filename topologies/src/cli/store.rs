@@ -50,6 +50,11 @@ pub(super) enum Store {
 impl Store {
     pub(super) fn run(&self, common: &Common) -> Result<Outcome> {
         let connection = Connection::new(common)?;
+        if let Self::Range { from: Some(from), to: Some(to), .. } = self
+            && from > to
+        {
+            eprintln!("no rows: --from {from} comes after --to {to}");
+        }
         let request = match self {
             Self::List => Request::Stores,
             Self::Get { store, key } => Request::Get { store: store.clone(), key: key.clone() },

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::{ArgGroup, Subcommand};
 use serde_json::{Value, json};
+use straum_topologies::scenario::payload;
 
 use super::connection::Connection;
 use super::operator::{NewRecord, Request};
@@ -97,7 +98,7 @@ impl Topic {
                         format!("{}:{}", of(row, "partition"), of(row, "offset")),
                         time,
                         of(row, "key"),
-                        of(row, "value"),
+                        row.get("value").map(payload::line).unwrap_or_default(),
                         headers.map(output::cell).unwrap_or_default(),
                     ]
                 });
@@ -156,6 +157,6 @@ fn open(path: &Path) -> Result<Box<dyn BufRead>> {
 pub(super) fn raw(bytes: &[u8]) -> Value {
     match std::str::from_utf8(bytes) {
         Ok(text) => json!({ "text": text }),
-        Err(_) => json!({ "hex": straum_topologies::scenario::payload::to_hex(bytes) }),
+        Err(_) => json!({ "hex": payload::to_hex(bytes) }),
     }
 }

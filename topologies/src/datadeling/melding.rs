@@ -94,7 +94,7 @@ impl<'a> Melding<'a> {
     /// Reads a message.
     pub(crate) fn les(nyttelast: &'a [u8]) -> Result<Self, Ulesbar> {
         // Checked once, so that skipped text need not be.
-        let tekst = std::str::from_utf8(nyttelast).map_err(|_| Ulesbar::UgyldigJson)?;
+        let tekst = simdutf8::basic::from_utf8(nyttelast).map_err(|_| Ulesbar::UgyldigJson)?;
         serde_json::from_str(tekst).map_err(|_| {
             let er_json = serde_json::from_str::<IgnoredAny>(tekst).is_ok();
             if er_json { Ulesbar::IkkeObjekt } else { Ulesbar::UgyldigJson }

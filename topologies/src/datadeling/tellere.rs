@@ -3,6 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use minicbor::decode::{self, Decoder};
+use minicbor::encode::{self, Encoder, Write};
+use minicbor::{Decode, Encode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A count that one message may raise.
@@ -137,7 +140,7 @@ impl Tellere {
     }
 }
 
-/// Sums of counts. Written as numbers by name; zeros are not written, and names no longer known are forgotten.
+/// Sums of counts. Shown as numbers by name; zeros are not written, and names no longer known are forgotten.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Telling([u64; Teller::ANTALL]);
 
@@ -177,6 +180,27 @@ impl<'de> Deserialize<'de> for Telling {
         let mut telling = Self::default();
         for (teller, sum) in Teller::ALLE.iter().zip(&mut telling.0) {
             *sum = etter_navn.get(teller.navn()).copied().unwrap_or_default();
+        }
+        Ok(telling)
+    }
+}
+
+/// Sums in the order of [`Teller::ALLE`], which a new count therefore goes to the end of; those at the end that are zero are left out.
+impl<C> Encode<C> for Telling {
+    fn encode<W: Write>(&self, ut: &mut Encoder<W>, context: &mut C) -> Result<(), encode::Error<W::Error>> {
+        let brukt = self.0.iter().rposition(|sum| *sum > 0).map_or(0, |siste| siste + 1);
+        self.0.get(..brukt).unwrap_or_default().encode(ut, context)
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Telling {
+    fn decode(inn: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
+        let mut telling = Self::default();
+        for (indeks, sum) in inn.array_iter::<u64>()?.enumerate() {
+            let sum = sum?;
+            if let Some(plass) = telling.0.get_mut(indeks) {
+                *plass = sum;
+            }
         }
         Ok(telling)
     }

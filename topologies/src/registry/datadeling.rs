@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
+use minicbor::Decode;
 use parking_lot::Mutex;
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{Value, json};
 use straum::Error;
 use straum::query::ReadOnlyStore;
 use straum::runtime::{ExceptionHandlers, StreamsConfig};
 use straum::{BoxError, Topology};
-use straum_schemas::datadeling::{AntallRad, AvtaleNrRad, AvtaleOppforing, Identsett, Mikros, Parkert, Tilstand};
+use straum_schemas::datadeling::{
+    AntallDelta, AntallRad, AvtaleNrEndring, AvtaleNrRad, AvtaleOppforing, Delendring, Identsett, Innmelding, Mikros, Parkert, Tilstand,
+};
 
 use super::datadeling_settings::valg;
 use super::{Answer, Call, Generated, HttpService, Personal, Settings, StoreDefinition, Stores, TopicDefinition, TopologyDefinition, Wish};
@@ -117,6 +121,32 @@ impl TopologyDefinition for Datadeling {
             StoreDefinition::json::<String, Telling>(lagernavn::TELLERE, "what was counted in the table", text),
             StoreDefinition::json::<String, Telling>(lagernavn::TELLERE_GJENKJORING, "what was counted of the re-driven", text),
         ]
+    }
+
+    fn internal_value(&self, topic: &str, value: &[u8]) -> Option<Value> {
+        fn shown<T: Serialize + for<'b> Decode<'b, ()>>(value: &[u8]) -> Option<Value> {
+            serde_json::to_value(minicbor::decode::<T>(value).ok()?).ok()
+        }
+        let name = topic.strip_prefix(self.application_id())?.strip_prefix('-')?;
+        if let Some(repartition) = name.strip_suffix("-repartition") {
+            return match repartition {
+                "avtale-redusert" | "gjenkjoring-inn" => shown::<Innmelding>(value),
+                "person-inn" | "bedrift-inn" => shown::<Delendring>(value),
+                "avtalenr-inn" => shown::<AvtaleNrEndring>(value),
+                "antall-inn" => shown::<AntallDelta>(value),
+                _ => None,
+            };
+        }
+        match name.strip_suffix("-changelog")? {
+            lagernavn::AVTALE => shown::<AvtaleOppforing>(value),
+            lagernavn::PARKERT => shown::<Vec<Parkert>>(value),
+            lagernavn::OVERGANGER | lagernavn::GRAVSTEINER => shown::<()>(value),
+            lagernavn::PERSON | lagernavn::BEDRIFT => shown::<Tilstand>(value),
+            lagernavn::AVTALENR => shown::<AvtaleNrRad>(value),
+            lagernavn::ANTALL => shown::<AntallRad>(value),
+            lagernavn::TELLERE | lagernavn::TELLERE_INN | lagernavn::TELLERE_GJENKJORING => shown::<Telling>(value),
+            _ => None,
+        }
     }
 
     fn personal(&self) -> Personal {

@@ -20,7 +20,9 @@ impl Personal {
         match value {
             Value::Object(fields) => {
                 for (name, field) in fields {
-                    if self.fields.contains(&name.as_str()) && !field.is_null() {
+                    // Bytes that are no text may say anything, if there are enough of them for an id.
+                    let bytes = name == "hex" && *self != Self::default() && field.as_str().is_some_and(|hex| hex.len() >= 2 * MASK.len());
+                    if (bytes || self.fields.contains(&name.as_str())) && !field.is_null() {
                         *field = Value::from(MASK);
                     } else {
                         self.mask(field);
@@ -93,6 +95,13 @@ mod tests {
             json!({"navIdent": "Z123456", "nr": 4, "deep": [{"id": "01810000001", "of": "01810000001/a1", "n": 12_345_678_901_u64}], "none": null});
         PERSONAL.mask(&mut value);
         assert_eq!(value, json!({"navIdent": MASK, "nr": 4, "deep": [{"id": MASK, "of": format!("{MASK}/a1"), "n": MASK}], "none": null}));
+    }
+
+    #[test]
+    fn bytes_that_could_hold_an_id_are_masked() {
+        let mut value = json!([{"hex": "00ff"}, {"hex": "3031383130303030303031"}]);
+        PERSONAL.mask(&mut value);
+        assert_eq!(value, json!([{"hex": "00ff"}, {"hex": MASK}]));
     }
 
     #[test]

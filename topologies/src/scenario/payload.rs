@@ -26,14 +26,32 @@ fn special(value: &Value) -> Option<(&str, &Value)> {
     (fields.len() == 1 && ["text", "hex", "json"].contains(&name.as_str())).then_some((name, value))
 }
 
-/// What bytes are in a file's terms: JSON where they are, else `text:`, else `hex:`.
+/// What bytes are in a file's terms: JSON where they are (`json:` where it would be taken for one of the other forms), else `text:`,
+/// else `hex:`.
 #[must_use]
 pub fn shown(bytes: Option<&[u8]>, key: bool) -> Value {
     let Some(bytes) = bytes else { return Value::Null };
     match std::str::from_utf8(bytes) {
         Ok(text) if key => Value::from(text),
-        Ok(text) => serde_json::from_slice(bytes).unwrap_or_else(|_| wrapped("text", text.to_owned())),
-        Err(_) => wrapped("hex", to_hex(bytes)),
+        Ok(text) => match serde_json::from_str(text) {
+            Ok(json) if special(&json).is_some() => wrapped("json", json),
+            Ok(json) => json,
+            Err(_) => wrapped("text", Value::from(text)),
+        },
+        Err(_) => wrapped("hex", Value::from(to_hex(bytes))),
+    }
+}
+
+/// What [`shown`] gives, in a line that tells text from JSON: text stands as it is, JSON as JSON (a JSON string in quotes), other bytes
+/// after `hex`.
+#[must_use]
+pub fn line(shown: &Value) -> String {
+    match (shown, special(shown)) {
+        (Value::Null, _) => String::new(),
+        (_, Some(("text", Value::String(text)))) => text.clone(),
+        (_, Some(("hex", Value::String(hex)))) => format!("hex {hex}"),
+        (_, Some((_, json))) => json.to_string(),
+        (json, None) => json.to_string(),
     }
 }
 
@@ -46,8 +64,8 @@ pub fn normal(expected: &Value, key: bool) -> Value {
     }
 }
 
-fn wrapped(name: &str, text: String) -> Value {
-    Value::Object(Map::from_iter([(name.to_owned(), Value::from(text))]))
+fn wrapped(name: &str, value: Value) -> Value {
+    Value::Object(Map::from_iter([(name.to_owned(), value)]))
 }
 
 /// Bytes as hexadecimal digits.

@@ -78,7 +78,7 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
         }
         builder.with_graph(|graph| graph.add_repartition(&name, None));
         let produced = Produced { key_serde: Arc::clone(&grouped.key_serde), value_serde: Arc::clone(&grouped.value_serde), partitioner: None };
-        let consumed = Consumed { key_serde: nullable(grouped.key_serde), value_serde: nullable(grouped.value_serde), extractor: None };
+        let consumed = Consumed { key_serde: nullable(grouped.key_serde), value_serde: nullable(grouped.value_serde), extractor: None, reset: None };
         let partitioned = stream.through::<K, V, _, _, _, _>(&name, produced, consumed);
         source.set(&builder, partitioned.node);
         partitioned

@@ -180,8 +180,9 @@ impl<K: 'static, V: 'static> KGroupedTable<K, V> {
             let change_serde = || ChangeSerde::new(Arc::clone(&grouped.value_serde));
             let produced = Produced { key_serde: Arc::clone(&grouped.key_serde), value_serde: Arc::new(change_serde()), partitioner: None };
             changes.sink::<K, Change<V>, NonNull, NonNull>(sink_name, Topic::Fixed(topic.clone()), produced);
-            let consumed = Consumed { key_serde: Arc::clone(&grouped.key_serde), value_serde: Arc::new(change_serde()), extractor: None };
-            let made = builder.add_source(source_name, topic, consumed);
+            let consumed =
+                Consumed { key_serde: Arc::clone(&grouped.key_serde), value_serde: Arc::new(change_serde()), extractor: None, reset: None };
+            let made = builder.add_source(source_name, [topic], consumed);
             shared.set(&builder, made);
             made
         });

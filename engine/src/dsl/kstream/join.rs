@@ -137,8 +137,12 @@ impl<K: 'static, V: 'static> KStream<Option<K>, Option<V>> {
             (false, _) => self,
             (true, Some((key_serde, value_serde))) => {
                 builder.with_graph(|graph| graph.add_repartition(&name, None));
-                let reading =
-                    Consumed { key_serde: nullable(Arc::clone(&key_serde)), value_serde: nullable(Arc::clone(&value_serde)), extractor: None };
+                let reading = Consumed {
+                    key_serde: nullable(Arc::clone(&key_serde)),
+                    value_serde: nullable(Arc::clone(&value_serde)),
+                    extractor: None,
+                    reset: None,
+                };
                 self.through::<K, V, _, _, _, _>(&name, Produced { key_serde, value_serde, partitioner: None }, reading)
             }
             (true, None) => {

@@ -49,7 +49,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         let Repartitioned { key_serde, value_serde, partitions, partitioner } = repartitioned;
         self.builder.with_graph(|graph| graph.add_repartition(&name, partitions));
         let produced = Produced { key_serde: Arc::clone(&key_serde), value_serde: Arc::clone(&value_serde), partitioner };
-        let consumed = Consumed { key_serde: K::serde(key_serde), value_serde: V::serde(value_serde), extractor: None };
+        let consumed = Consumed { key_serde: K::serde(key_serde), value_serde: V::serde(value_serde), extractor: None, reset: None };
         self.through(&name, produced, consumed)
     }
 
@@ -80,7 +80,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         });
         let topic = TopicRef::Repartition(Arc::clone(name));
         filtered.sink(format!("{name}-repartition-sink").into(), Topic::Fixed(topic.clone()), produced);
-        let source = builder.add_source(format!("{name}-repartition-source").into(), topic, consumed);
+        let source = builder.add_source(format!("{name}-repartition-source").into(), [topic], consumed);
         KStream::new(&builder, source, false)
     }
 }

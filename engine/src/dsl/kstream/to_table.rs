@@ -49,7 +49,12 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         if rekeyed {
             builder.with_graph(|graph| graph.add_repartition(&name, None));
             let produced = Produced { key_serde: Arc::clone(&key_serde), value_serde: Arc::clone(&value_serde), partitioner: None };
-            let reading = Consumed { key_serde: nullable(Arc::clone(&key_serde)), value_serde: nullable(Arc::clone(&value_serde)), extractor: None };
+            let reading = Consumed {
+                key_serde: nullable(Arc::clone(&key_serde)),
+                value_serde: nullable(Arc::clone(&value_serde)),
+                extractor: None,
+                reset: None,
+            };
             stream = stream.through::<KT, VT, _, _, _, _>(&name, produced, reading);
         }
         materialized.value_serde.get_or_insert(value_serde);

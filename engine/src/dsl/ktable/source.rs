@@ -41,7 +41,7 @@ impl StreamsBuilder {
         let source_name = self.new_name("KSTREAM-SOURCE-");
         let name = self.new_name("KTABLE-SOURCE-");
         let (key_serde, value_serde) = (Arc::clone(&consumed.key_serde), Arc::clone(&consumed.value_serde));
-        let source = self.add_source(source_name, TopicRef::External(topic), consumed.nullable());
+        let source = self.add_source(source_name, [TopicRef::External(topic)], consumed.nullable());
         let stream = KStream::<Option<K>, Option<V>>::new(self, source, false);
         let mut materialized = materialized;
         materialized.value_serde.get_or_insert(value_serde);

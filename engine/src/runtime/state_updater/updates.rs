@@ -153,10 +153,11 @@ impl Updates {
     /// Where the task reads on.
     fn starts(&self, id: TaskId) -> Result<Vec<(TopicPartition, StartOffset)>, Error> {
         let Some(task) = self.tasks.get(&id) else { return Ok(Vec::new()) };
+        let environment = &self.environment;
         let start = |(partition, committed): (&TopicPartition, &Option<CommittedOffset>)| {
             let start = match committed {
                 Some(committed) => StartOffset::At(committed.offset),
-                None => start_without_offset(&*self.environment.log, &self.environment.config, &task.plan, partition)?,
+                None => start_without_offset(&*environment.log, &environment.topology, &environment.config, &task.plan, partition)?,
             };
             Ok((partition.clone(), start))
         };

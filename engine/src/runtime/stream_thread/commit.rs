@@ -89,6 +89,8 @@ impl StreamThread {
             self.log.commit_offsets(&membership, &offsets)?;
         }
         probe.reached(ProbePoint::Applied);
+        // The interval is that between commits: one that takes long must not leave less time for the work.
+        self.last_commit = self.environment.clock.now();
         self.wrote = false;
         self.suspended.retain(|id, _| !self.tasks.contains_key(id));
         self.failures = 0;

@@ -122,7 +122,7 @@ impl StreamThread {
 
     /// The offset a partition is to be read from has been deleted: retention was faster than the application.
     pub(super) fn reset(&mut self, partition: &TopicPartition, lost: Option<i64>) -> Result<(), Error> {
-        let start = start_without_offset(&*self.log, &self.environment.config, &self.plan, partition)?;
+        let start = start_without_offset(&*self.log, &self.environment.topology, &self.environment.config, &self.plan, partition)?;
         tracing::error!(%partition, lost, ?start, "the next record was deleted before it was read; reading on from where the reset says");
         let mut assignment = self.positions();
         for (assigned, position) in &mut assignment {

@@ -7,7 +7,7 @@
 //!                                                                 └→ etter-avtalenr → avtalenr-inn → avtalenr
 //! ```
 //!
-//! Store keys are text: an id, a number, a name, or a [composite key](straum_schemas::datadeling::PersonNokkel)'s text. Nothing here decides
+//! What only this topology reads is [`Cbor`]: repartition topics, rows and their changelogs. What others read or write is JSON. Store keys are text: an id, a number, a name, or a [composite key](straum_schemas::datadeling::PersonNokkel)'s text. Nothing here decides
 //! anything; the steps read and write what the functions say. The engine must be set as [`config`] and [`feilhandterere`] say.
 
 mod dekodsteg;
@@ -17,9 +17,10 @@ mod tabellsteg;
 
 use std::sync::Arc;
 
+use minicbor::{Decode, Encode};
 use straum::dsl::{Consumed, Materialized, Produced, Repartitioned, StreamsBuilder};
-use straum::processor::{KeyValueStoreBuilder, RowFormat, StoreHandle};
-use straum::serde::{Json, RawBytes, SerdeExt, Utf8};
+use straum::processor::{CachedContext, KeyValueStoreBuilder, RowFormat, StoreHandle};
+use straum::serde::{Cbor, Json, RawBytes, SerdeExt, Utf8};
 use straum::{Error, ErrorKind, Topology};
 use straum_schemas::datadeling::{
     AntallDelta, AntallRad, AvtaleNrEndring, AvtaleNrRad, AvtaleOppforing, Delendring, Endring, Identsett, Innmelding, Parkert, Tilstand,
@@ -87,7 +88,7 @@ pub fn topologi(innstillinger: &Innstillinger) -> Result<Topology, Error> {
     };
     brev.flat_map(|nokkel: Option<String>, ut| ut.brev().map(|brev| (nokkel, brev))).to(Arc::clone(&inn.dlq), Produced::with(Utf8, Json::new()));
 
-    let innmelding = || Repartitioned::<String, Innmelding>::with(Utf8, Json::new()).with_number_of_partitions(inn.partisjoner_avtale);
+    let innmelding = || Repartitioned::<String, Innmelding>::with(Utf8, Cbor::new()).with_number_of_partitions(inn.partisjoner_avtale);
     let tellere_gjenkjoring = telling(&bygger, lagernavn::TELLERE_GJENKJORING);
     let gjenkjoring = Consumed::with(RawBytes.nullable(), RawBytes.nullable()).with_timestamp_extractor(|record, _| record.timestamp.max(0));
     // A topic of its own on the way, so that the two sources need not have equally many partitions.
@@ -97,7 +98,7 @@ pub fn topologi(innstillinger: &Innstillinger) -> Result<Topology, Error> {
         .repartition("gjenkjoring-inn", innmelding());
 
     let tabellager = Tabellager {
-        avtale: plain::<AvtaleOppforing>(&bygger, lagernavn::AVTALE),
+        avtale: veid(&bygger, lagernavn::AVTALE, AvtaleOppforing::minnebruk),
         parkert: plain::<Vec<Parkert>>(&bygger, lagernavn::PARKERT),
         overganger: nokler(&bygger, lagernavn::OVERGANGER),
         gravsteiner: nokler(&bygger, lagernavn::GRAVSTEINER),
@@ -121,8 +122,8 @@ pub fn topologi(innstillinger: &Innstillinger) -> Result<Topology, Error> {
         .to(Arc::clone(&inn.statusendring), Produced::with(Utf8, Json::new()));
     let endringer = endringer.flat_map(|nokkel, ut| ut.endring().map(|endring| (nokkel, endring)));
 
-    let del = || Repartitioned::<String, Delendring>::with(Utf8, Json::new()).with_number_of_partitions(inn.partisjoner_projeksjon);
-    let person = plain::<Tilstand>(&bygger, lagernavn::PERSON);
+    let del = || Repartitioned::<String, Delendring>::with(Utf8, Cbor::new()).with_number_of_partitions(inn.partisjoner_projeksjon);
+    let person = veid(&bygger, lagernavn::PERSON, Tilstand::minnebruk);
     let antall = plain::<AntallRad>(&bygger, lagernavn::ANTALL);
     let personer = endringer
         .clone()
@@ -131,10 +132,10 @@ pub fn topologi(innstillinger: &Innstillinger) -> Result<Topology, Error> {
         .process("person", move || Personsteg::ny(person.clone()), &[lagernavn::PERSON])
         .repartition(
             "antall-inn",
-            Repartitioned::<String, AntallDelta>::with(Utf8, Json::new()).with_number_of_partitions(inn.partisjoner_projeksjon),
+            Repartitioned::<String, AntallDelta>::with(Utf8, Cbor::new()).with_number_of_partitions(inn.partisjoner_projeksjon),
         )
         .process::<(), (), _>("antall", move || Antallsteg::ny(antall.clone()), &[lagernavn::ANTALL]);
-    let bedrift = plain::<Tilstand>(&bygger, lagernavn::BEDRIFT);
+    let bedrift = veid(&bygger, lagernavn::BEDRIFT, Tilstand::minnebruk);
     let bedrifter = endringer
         .clone()
         .process("etter-bedrift", || Etter::ny(etter_bedrift), &[])
@@ -145,7 +146,7 @@ pub fn topologi(innstillinger: &Innstillinger) -> Result<Topology, Error> {
         .process("etter-avtalenr", || Etter::ny(etter_avtalenr), &[])
         .repartition(
             "avtalenr-inn",
-            Repartitioned::<String, AvtaleNrEndring>::with(Utf8, Json::new()).with_number_of_partitions(inn.partisjoner_projeksjon),
+            Repartitioned::<String, AvtaleNrEndring>::with(Utf8, Cbor::new()).with_number_of_partitions(inn.partisjoner_projeksjon),
         )
         .process::<(), (), _>("avtalenr", move || Avtalenrsteg::ny(avtalenr.clone()), &[lagernavn::AVTALENR]);
     // They end in their stores.
@@ -177,10 +178,24 @@ fn mangler(steg: &str) -> Error {
 
 fn plain<V>(bygger: &StreamsBuilder, navn: &str) -> StoreHandle<String, V>
 where
-    V: serde::Serialize + serde::de::DeserializeOwned + Clone + 'static,
+    V: Encode<()> + for<'b> Decode<'b, ()> + Clone + 'static,
 {
-    let lager = KeyValueStoreBuilder::new(navn, Utf8.shared(), Json::<V>::new().shared());
-    bygger.add_state_store(lager.format(RowFormat::Plain))
+    bygger.add_state_store(lager(navn))
+}
+
+/// As [`plain`], of rows that say how many bytes of memory they take: much more than on disk.
+fn veid<V>(bygger: &StreamsBuilder, navn: &str, vekt: fn(&V) -> usize) -> StoreHandle<String, V>
+where
+    V: Encode<()> + for<'b> Decode<'b, ()> + Clone + 'static,
+{
+    bygger.add_state_store(lager(navn).with_weigher(vekt))
+}
+
+fn lager<V>(navn: &str) -> KeyValueStoreBuilder<String, V, CachedContext>
+where
+    V: Encode<()> + for<'b> Decode<'b, ()> + Clone + 'static,
+{
+    KeyValueStoreBuilder::new(navn, Utf8.shared(), Cbor::<V>::new().shared()).format(RowFormat::Plain)
 }
 
 /// A store whose values say nothing.

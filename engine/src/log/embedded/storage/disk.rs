@@ -13,8 +13,9 @@ use parking_lot::Mutex;
 
 use super::{Storage, StorageFile};
 
-/// How many files are made durable at once. Measured on ext4, 90 files: 105 ms one by one, 9.8 ms by four threads or more.
-const AT_A_TIME: usize = 4;
+/// How many files are made durable at once. Measured on ext4, 80 files, median of 25 on a busy disk: 300 ms one by one, 27 ms by
+/// four threads, 17 by eight, 10 by 16 and by 24: the device is told once for all who wait.
+const AT_A_TIME: usize = 16;
 
 /// The files below one folder.
 #[derive(Clone, Debug)]
