@@ -86,6 +86,11 @@ impl Error {
         Self::processing(format!("panicked: {}", message.unwrap_or_else(|| "no message".to_owned())))
     }
 
+    /// It stays, however often it is tried: code or settings have to change.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(self.inner.kind, ErrorKind::Topology | ErrorKind::InvalidState | ErrorKind::Config)
+    }
+
     /// Adds the error underneath.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {

@@ -10,7 +10,7 @@ use straum::dsl::{Consumed, Grouped, Joined, Materialized, Produced, Repartition
 use straum::log::embedded::{EmbeddedLog, EmbeddedOptions};
 use straum::log::{CommittedOffset, GroupMembership, HeaderView, Log, OutputBatch, ProducerOptions, TopicPartition, TopicSpec};
 use straum::processor::Headers;
-use straum::runtime::{Clock, Decision, ExceptionHandlers, ManualClock, State, Streams, StreamsConfig, StreamsOptions, SystemClock};
+use straum::runtime::{Clock, ConfigSources, Decision, ExceptionHandlers, ManualClock, State, Streams, StreamsConfig, StreamsOptions, SystemClock};
 use straum::serde::{I64, RawBytes, SerdeExt, Utf8};
 use straum::testing::{DriverBuilder, TestRecord, TopologyTestDriver};
 
@@ -256,6 +256,23 @@ fn state_dir_holds_the_state_and_one_process() {
 }
 
 #[test]
+fn state_cleanup_delay_ms_is_how_long_state_that_nobody_uses_is_kept() {
+    for (delay, kept) in [("0", false), ("600000", true)] {
+        let folder = tempfile::tempdir().unwrap();
+        let (state, left) = (folder.path().join("app"), folder.path().join("app").join("7_0"));
+        std::fs::create_dir_all(&left).unwrap();
+        std::fs::write(left.join("something"), "left").unwrap();
+        let settings = [("state.dir", folder.path().to_str().unwrap()), ("state.cleanup.delay.ms", delay)];
+        let (mut streams, _log, _other) = application(&settings, 1, Arc::new(ManualClock::new(0)));
+        streams.start().unwrap();
+        let since = Instant::now();
+        wait(&streams, |streams| streams.state() == State::Running && (!left.exists() || since.elapsed() > Duration::from_secs(1)));
+        assert_eq!((left.exists(), state.join("0_0").exists()), (kept, true), "{delay}");
+        streams.close().unwrap();
+    }
+}
+
+#[test]
 fn poll_ms_is_how_long_an_idle_thread_waits() {
     let idle = |poll: &str| {
         let (mut streams, log, folder) = application(&[("poll.ms", poll)], 0, Arc::new(ManualClock::new(0)));
@@ -394,4 +411,102 @@ fn task_timeout_ms_ends_the_retries() {
     let steps = [1000, 1000, 1000, 1000];
     assert_eq!(tries(&[("task.timeout.ms", "2000")], &steps), [2, 3, 3, 3]);
     assert_eq!(tries(&[("task.timeout.ms", "300000")], &steps), [2, 3, 4, 5]);
+}
+
+fn sources(file: &str, variables: &[(&str, &str)]) -> Result<ConfigSources, straum::Error> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.properties");
+    std::fs::write(&path, file).unwrap();
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    ConfigSources::new().properties(&path)?.environment(variables)
+}
+
+const FILE: &str = "# of the pod\nnum.stream.threads=2\nbootstrap.servers = file:9092\nlinger.ms: 7\nstate.dir=/var/\\\n  straum\n";
+
+#[test]
+fn the_last_source_of_a_setting_holds_and_the_others_stay() {
+    let sources = sources(FILE, &[("KAFKA_BROKERS", "nais:26484"), ("STRAUM_NUM_STREAM_THREADS", "3"), ("STRAUM_DATA", "folder"), ("PATH", "/bin")]);
+    let sources = sources.unwrap().set("commit.interval.ms", "250", "--config").unwrap();
+    let mut config = StreamsConfig::new("app");
+    config.commit_interval = Duration::from_millis(1);
+    sources.apply_to(&mut config).unwrap();
+    assert_eq!((config.num_stream_threads, config.commit_interval, config.state_dir.to_str()), (3, Duration::from_millis(250), Some("/var/straum")));
+    let kafka = sources.kafka("app").unwrap();
+    assert_eq!((kafka.bootstrap_servers.as_str(), kafka.application_id.as_str()), ("nais:26484", "app"));
+    assert_eq!(kafka.settings.into_iter().collect::<Vec<_>>(), [("linger.ms".to_owned(), "7".to_owned())]);
+    assert_eq!((sources.origin("num.stream.threads"), sources.get("linger.ms")), (Some("STRAUM_NUM_STREAM_THREADS"), Some("7")));
+}
+
+#[test]
+fn nais_variables_are_taken_as_they_are() {
+    let sources = sources(
+        "",
+        &[
+            ("KAFKA_BROKERS", "a:26484,b:26484"),
+            ("KAFKA_CA_PATH", "/secrets/ca.crt"),
+            ("KAFKA_CERTIFICATE_PATH", "/secrets/kafka.crt"),
+            ("KAFKA_PRIVATE_KEY_PATH", "/secrets/kafka.key"),
+            ("KAFKA_TRUSTSTORE_PATH", "/secrets/truststore.jks"),
+            ("KAFKA_KEYSTORE_PATH", "/secrets/keystore.p12"),
+            ("KAFKA_CREDSTORE_PASSWORD", "changeit"),
+            ("KAFKA_SCHEMA_REGISTRY", "https://registry:26487"),
+            ("KAFKA_SCHEMA_REGISTRY_USER", "user"),
+            ("KAFKA_SCHEMA_REGISTRY_PASSWORD", "word"),
+            ("KAFKA_STREAMS_APPLICATION_ID", "team.app_stream_1"),
+        ],
+    );
+    let sources = sources.unwrap();
+    let kafka = sources.kafka("app").unwrap();
+    assert_eq!(kafka.bootstrap_servers, "a:26484,b:26484");
+    let expected = [
+        ("security.protocol", "SSL"),
+        ("ssl.ca.location", "/secrets/ca.crt"),
+        ("ssl.certificate.location", "/secrets/kafka.crt"),
+        ("ssl.key.location", "/secrets/kafka.key"),
+    ];
+    assert_eq!(kafka.settings, expected.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect());
+    for (key, value) in
+        [("schema.registry.url", "https://registry:26487"), ("basic.auth.user.info", "user:word"), ("application.id", "team.app_stream_1")]
+    {
+        assert_eq!(sources.get(key), Some(value), "{key}");
+    }
+    assert!(!format!("{sources:?}").contains("word"), "values are not printed");
+}
+
+#[test]
+fn what_no_source_may_say_is_refused_where_it_stands() {
+    for (file, variables, says) in [
+        ("num.stream.thread=2", &[][..], &["app.properties", "num.stream.thread is not a setting, did you mean num.stream.threads"][..]),
+        ("linger.msec=2", &[], &["linger.msec is not a setting, did you mean linger.ms"]),
+        ("consumer.fetch.min.byte=2", &[], &["did you mean fetch.min.bytes"]),
+        ("commit.interval.ms=soon", &[], &["app.properties", "commit.interval.ms is soon, expected a whole number"]),
+        ("linger.ms=soon", &[], &["linger.ms is not valid"]),
+        ("group.protocol=classic", &[], &["group.protocol is classic, expected streams"]),
+        ("ssl.truststore.location=/x.jks", &[], &["a setting of the JVM", "ssl.ca.location"]),
+        ("producer.sasl.jaas.config=x", &[], &["a setting of the JVM", "sasl.username"]),
+        ("", &[("STRAUM_NUM_STREAM_THREAD", "2")], &["STRAUM_NUM_STREAM_THREAD: ", "did you mean num.stream.threads"]),
+        ("", &[("STRAUM_NUM_STREAM_THREADS", "0")], &["STRAUM_NUM_STREAM_THREADS: ", "num.stream.threads is 0"]),
+    ] {
+        let error = sources(file, variables).err().unwrap_or_else(|| panic!("{file:?} {variables:?}")).to_string();
+        for part in says {
+            assert!(error.contains(part), "{error}\nmisses {part}");
+        }
+    }
+    let missing = ConfigSources::new().properties(std::path::Path::new("none.properties")).unwrap_err();
+    assert!(missing.to_string().contains("none.properties"), "{missing}");
+    assert!(sources("", &[]).unwrap().kafka("app").unwrap_err().to_string().contains("bootstrap.servers is missing"));
+}
+
+#[test]
+fn settings_are_put_over_those_of_code() {
+    let mut config = StreamsConfig::new("app");
+    config.dead_letter_topic = None;
+    config.apply([("processing.guarantee", "at_least_once"), ("poll.ms", "7")]).unwrap();
+    assert_eq!((config.commit_interval, config.poll, config.dead_letter_topic.clone()), (Duration::from_secs(30), Duration::from_millis(7), None));
+    config.apply([("processing.guarantee", "exactly_once_v2"), ("commit.interval.ms", "10")]).unwrap();
+    assert_eq!(config.commit_interval, Duration::from_millis(10));
+    let other = config.apply([("application.id", "other")]).unwrap_err().to_string();
+    assert!(other.contains("application.id is other, expected app"), "{other}");
+    config.apply([("application.id", "app")]).unwrap();
+    assert!(config.apply([("nope", "1")]).unwrap_err().to_string().contains("nope is not a setting"));
 }

@@ -5,16 +5,21 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use straum::dsl::{Consumed, Produced, StreamsBuilder};
+use straum::log::embedded::{EmbeddedLog, EmbeddedOptions};
+use straum::log::{HeaderView, Log, OutputBatch, ProducerOptions, TopicSpec};
 use straum::processor::{Processor, ProcessorContext, Record, RowFormat};
+use straum::runtime::{ChangelogProgress, State, Streams, StreamsConfig, StreamsOptions, TaskRole};
 use straum::serde::{I64, Utf8};
 use straum::state::{
-    BuiltStore, ChangelogRestorer, ChangelogWriter, Column, CommitBatch, Overlay, RowRestorer, StateError, StateStore, StoreContext, StoreSpec,
-    StoreSupplier, ValueCodec,
+    BuiltStore, ChangelogRecord, ChangelogRestorer, ChangelogWriter, Column, CommitBatch, Overlay, RowRestorer, RowSink, StateError, StateStore,
+    StoreContext, StoreSpec, StoreSupplier, ValueCodec,
 };
 use straum::testing::TopologyTestDriver;
+use straum::topology::TaskId;
 use straum::{BoxError, Topology};
 
 const NAME: &str = "largest";
@@ -75,15 +80,35 @@ impl StateStore for Largest {
     }
 }
 
-struct LargestSupplier(Arc<str>);
+struct LargestSupplier {
+    name: Arc<str>,
+    /// While it is held no row of the key "held" can be restored.
+    gate: Arc<Mutex<()>>,
+}
+
+impl LargestSupplier {
+    fn new(gate: &Arc<Mutex<()>>) -> Self {
+        Self { name: NAME.into(), gate: Arc::clone(gate) }
+    }
+}
+
+struct GatedRestorer(Arc<dyn ChangelogRestorer>, Arc<Mutex<()>>);
+
+impl ChangelogRestorer for GatedRestorer {
+    fn restore(&self, record: ChangelogRecord<'_>, rows: &mut dyn RowSink) -> Result<(), StateError> {
+        let held = if record.key == b"held" { Some(self.1.lock()) } else { None };
+        drop(held);
+        self.0.restore(record, rows)
+    }
+}
 
 impl StoreSupplier for LargestSupplier {
     fn name(&self) -> &Arc<str> {
-        &self.0
+        &self.name
     }
 
     fn spec(&self) -> StoreSpec {
-        StoreSpec::persistent(Arc::clone(&self.0))
+        StoreSpec::persistent(Arc::clone(&self.name))
     }
 
     fn changelog_config(&self) -> Option<BTreeMap<String, String>> {
@@ -91,13 +116,13 @@ impl StoreSupplier for LargestSupplier {
     }
 
     fn restorer(&self) -> Arc<dyn ChangelogRestorer> {
-        RowRestorer::shared(RowFormat::Plain)
+        Arc::new(GatedRestorer(RowRestorer::shared(RowFormat::Plain), Arc::clone(&self.gate)))
     }
 
     fn build(&self, column: Column, context: StoreContext) -> Result<BuiltStore, StateError> {
-        let values = ValueCodec::new(Arc::clone(&self.0), context.changelog_topic, Arc::new(I64), RowFormat::Plain);
+        let values = ValueCodec::new(Arc::clone(&self.name), context.changelog_topic, Arc::new(I64), RowFormat::Plain);
         let rows = Overlay::new(column, Arc::new(values), context.savepoint, &context.budget);
-        Ok(BuiltStore::new(Largest { name: Arc::clone(&self.0), rows }))
+        Ok(BuiltStore::new(Largest { name: Arc::clone(&self.name), rows }))
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -125,8 +150,12 @@ impl Processor<String, i64, String, i64> for Offer {
 }
 
 fn topology() -> Topology {
+    topology_with(&Arc::default())
+}
+
+fn topology_with(gate: &Arc<Mutex<()>>) -> Topology {
     let builder = StreamsBuilder::new();
-    builder.add_custom_store(LargestSupplier(NAME.into()));
+    builder.add_custom_store(LargestSupplier::new(gate));
     builder.stream("in", Consumed::with(Utf8, I64)).process("offer", Offer::default, &[NAME]).to("out", Produced::with(Utf8, I64));
     builder.build().unwrap()
 }
@@ -152,6 +181,66 @@ fn it_is_undone_with_its_record_and_survives_a_crash() {
     assert_eq!(output.read_pairs(&driver).unwrap(), [("a".to_owned(), 7)]);
 }
 
+fn write(log: &EmbeddedLog, partition: u32, key: &str, number: i64) {
+    let options = ProducerOptions { client_id: "test".to_owned(), transactional_id: None, transaction_timeout: Duration::from_secs(10) };
+    let mut producer = log.producer(&options).unwrap();
+    let mut batch = OutputBatch::new();
+    let topic = batch.topic(&"in".into());
+    batch.push(topic, partition, 0, Some(key.as_bytes()), Some(&number.to_be_bytes()), HeaderView::new(&[]));
+    producer.send(&batch).unwrap();
+    producer.flush().unwrap();
+}
+
+fn wait(what: &str, streams: &Streams, holds: impl Fn(&Streams) -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !holds(streams) {
+        assert!(Instant::now() < deadline, "{what}: {:?} {:?} {:?}", streams.state(), streams.tasks(), streams.errors());
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn tasks_that_are_ready_process_while_another_is_restored() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = Arc::new(EmbeddedLog::in_memory(EmbeddedOptions::new()).unwrap());
+    for name in ["in", "out"] {
+        log.create_topic(&TopicSpec { name: name.to_owned(), partitions: 2, config: BTreeMap::new() }).unwrap();
+    }
+    let gate = Arc::new(Mutex::new(()));
+    let start = || {
+        let mut config = StreamsConfig::new("app");
+        config.state_dir = folder.path().to_owned();
+        config.poll = Duration::from_millis(1);
+        let mut streams = Streams::new(&topology_with(&gate), config, Arc::<EmbeddedLog>::clone(&log), StreamsOptions::default());
+        streams.start().unwrap();
+        streams
+    };
+    let held = TaskId { subtopology: 0, partition: 1 };
+    write(&log, 1, "held", 5);
+    let mut first = start();
+    wait("it commits", &first, |streams| streams.commits() > 0);
+    first.close().unwrap();
+    std::fs::remove_dir_all(folder.path().join("app").join(held.to_string())).unwrap();
+
+    let (mut second, shut);
+    shut = gate.lock().unwrap();
+    second = start();
+    let restoring = |changelog: &ChangelogProgress| (changelog.task, changelog.role) == (held, TaskRole::Active);
+    wait("it restores", &second, |streams| streams.changelogs().iter().any(restoring));
+    write(&log, 0, "other", 7);
+    write(&log, 1, "held", 3);
+    wait("the other task processes", &second, |streams| streams.tasks().iter().any(|task| task.id.partition == 0 && task.processed == 1));
+    wait("and commits", &second, |streams| streams.commits() > 0);
+    assert_eq!((second.state(), second.tasks().len()), (State::Rebalancing, 1), "one task is not complete yet");
+    drop(shut);
+    wait("both process", &second, |streams| streams.state() == State::Running && streams.tasks().iter().all(|task| task.processed == 1));
+    assert!(second.changelogs().is_empty(), "nothing is read any more");
+    let restored = second.restored();
+    let (_, restored) = restored.iter().find(|(task, _)| *task == held).unwrap();
+    assert_eq!((restored.from, restored.records, restored.bytes), (None, 1, 12));
+    second.close().unwrap();
+}
+
 #[test]
 fn another_type_is_refused_by_name() {
     struct Other;
@@ -166,7 +255,7 @@ fn another_type_is_refused_by_name() {
         }
     }
     let builder = StreamsBuilder::new();
-    builder.add_custom_store(LargestSupplier(NAME.into()));
+    builder.add_custom_store(LargestSupplier::new(&Arc::default()));
     builder.stream("in", Consumed::with(Utf8, I64)).process("other", || Other, &[NAME]).to("out", Produced::with(Utf8, I64));
     let error = TopologyTestDriver::new(&builder.build().unwrap()).err().map(|error| error.to_string()).unwrap_or_default();
     assert!(error.contains("of another type") && error.contains(NAME) && error.contains("other"), "{error}");

@@ -81,7 +81,7 @@ fn serve(mut stream: &TcpStream, behaviour: &Behaviour, seen: &Mutex<BTreeMap<i1
 fn versions(error_code: i16) -> Option<Vec<u8>> {
     let known = |key, version| ApiVersion { api_key: key, min_version: 0, max_version: version };
     let api_keys = vec![known(FindCoordinatorRequest::API.key, 6), known(DescribeRequest::API.key, 0)];
-    Some(body(&ApiVersionsResponse { error_code, api_keys }, 3))
+    Some(body(&ApiVersionsResponse { error_code, api_keys, ..ApiVersionsResponse::default() }, 3))
 }
 
 fn coordinator(address: &str) -> Option<Vec<u8>> {
@@ -198,7 +198,7 @@ fn a_broker_too_old_for_the_request_says_so() {
     // It does not even know version 3 of ApiVersions, and answers in version 0's form.
     let old = Fake::start(|api, _| if api == ApiVersionsRequest::API.key { versions(35) } else { None });
     let own = Fake::start(|api, _| match api {
-        18 => Some(body(&ApiVersionsResponse { error_code: 35, api_keys: Vec::new() }, 3)),
+        18 => Some(body(&ApiVersionsResponse { error_code: 35, ..ApiVersionsResponse::default() }, 3)),
         _ => None,
     });
     let (kind, message) = state(settings(&own.address)).unwrap_err();

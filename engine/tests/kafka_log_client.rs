@@ -62,7 +62,9 @@ fn a_setting_that_librdkafka_does_not_know_is_named() {
 #[test]
 fn no_broker_is_worth_another_try() {
     let options = KafkaOptions { request_timeout: Duration::from_millis(300), ..KafkaOptions::new("127.0.0.1:1", "client") };
-    assert_eq!(KafkaLog::connect(options).unwrap_err().kind(), LogErrorKind::Retriable);
+    let error = KafkaLog::connect(options).unwrap().topics().unwrap_err();
+    assert_eq!(error.kind(), LogErrorKind::Retriable);
+    assert!(error.to_string().contains("bootstrap.servers"), "{error}");
 }
 
 #[test]

@@ -133,33 +133,6 @@ impl Processor<String, i64, String, i64> for Tick {
     }
 }
 
-/// Its stores go with it: kept open by something that is left over, they could never be opened again by this process.
-#[test]
-fn a_task_that_is_closed_lets_go_of_a_processor_that_has_a_schedule() {
-    struct Kept(Arc<()>);
-    impl Processor<String, i64, String, i64> for Kept {
-        fn init(&mut self, context: &ProcessorContext<'_, String, i64>) -> Result<(), BoxError> {
-            context.schedule(Duration::from_secs(1), PunctuationType::WallClockTime);
-            Ok(())
-        }
-
-        fn process(&mut self, _: Record<String, i64>, _: &ProcessorContext<'_, String, i64>) -> Result<(), BoxError> {
-            Ok(drop(Arc::clone(&self.0)))
-        }
-    }
-    let kept = Arc::new(());
-    let supplied = Arc::clone(&kept);
-    let builder = StreamsBuilder::new();
-    let stream = builder.stream("in", Consumed::with(Utf8, I64));
-    stream.process("kept", move || Kept(Arc::clone(&supplied)), &[]).to("out", Produced::with(Utf8, I64));
-    let topology = builder.build().unwrap();
-    let without_tasks = Arc::strong_count(&kept);
-    let driver = TopologyTestDriver::builder(&topology).partitions(2).start().unwrap();
-    assert_eq!(Arc::strong_count(&kept), without_tasks + 2);
-    drop(driver);
-    assert_eq!(Arc::strong_count(&kept), without_tasks);
-}
-
 /// A group refuses the offsets of a task that is another's by now; it is never asked about a transaction that has none.
 #[test]
 fn what_a_task_writes_before_it_has_read_anything_is_committed_with_offsets() {
@@ -199,6 +172,41 @@ fn state_made_from_a_changelog_that_is_made_anew_is_rebuilt() {
         let store = streams.store::<String, i64>("counts").unwrap();
         assert_eq!(["a", "b"].map(|key| store.get(&key.to_owned()).unwrap()), counts, "life {life}");
         drop(store);
+        streams.close().unwrap();
+    }
+}
+
+/// Has a store and asks to be called by the clock.
+struct Ticking;
+
+impl Processor<String, Option<i64>, String, i64> for Ticking {
+    fn init(&mut self, context: &ProcessorContext<'_, String, i64>) -> Result<(), BoxError> {
+        context.schedule(Duration::from_secs(1), PunctuationType::WallClockTime);
+        Ok(())
+    }
+
+    fn process(&mut self, _: Record<String, Option<i64>>, _: &ProcessorContext<'_, String, i64>) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_closed_application_can_be_opened_again_in_the_same_process_whatever_its_processors_have_scheduled() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), Arc::new(EmbeddedLog::in_memory(EmbeddedOptions::new()).unwrap()));
+    for name in ["in", "rules"] {
+        log.create_topic(&TopicSpec { name: name.to_owned(), partitions: 1, config: BTreeMap::new() }).unwrap();
+    }
+    let builder = StreamsBuilder::new();
+    builder.global_table("rules", Consumed::with(Utf8, I64), Materialized::<i64>::named("rules"));
+    let table = builder.table("in", Consumed::with(Utf8, I64), Materialized::named("rows"));
+    drop(table.to_stream().process("ticking", || Ticking, &["rows"]));
+    let topology = builder.build().unwrap();
+    for _ in 0..3 {
+        let mut config = StreamsConfig::new("again");
+        config.state_dir = folder.path().to_owned();
+        let mut streams = Streams::new(&topology, config, Arc::<EmbeddedLog>::clone(&log) as Arc<dyn Log>, StreamsOptions::default());
+        streams.start().unwrap();
+        wait(&streams, |streams| streams.state() == State::Running && streams.tasks().iter().all(|task| task.failing.is_none()));
         streams.close().unwrap();
     }
 }

@@ -53,6 +53,7 @@ fn main() -> anyhow::Result<()> {
     println!("changelog records     {} read of {} there were", restores.records, restores.in_changelogs);
     println!("restores not of tails {}", restores.wrong.len());
     println!("input records         {}", report.inputs);
+    println!("purged records        {}", report.purged);
     println!("differences           {}", report.differences.len());
     let violations = report.violations();
     violations.iter().for_each(|line| println!("  {line}"));

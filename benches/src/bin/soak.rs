@@ -87,9 +87,5 @@ fn main() -> anyhow::Result<()> {
         report.lines().iter().for_each(|(what, found)| println!("{what:<50} {found}"));
         violations.iter().for_each(|line| println!("  {line}"));
     }
-    if violations.is_empty() {
-        Ok(())
-    } else {
-        anyhow::bail!("the soak failed; {}", report.logs.unwrap_or_default())
-    }
+    if violations.is_empty() { Ok(()) } else { anyhow::bail!("the soak failed; {}", report.logs.unwrap_or_default()) }
 }

@@ -19,6 +19,8 @@ pub struct Report {
     pub restores: Restores,
     /// Input records in the end.
     pub inputs: u64,
+    /// Records of the repartition topic that were deleted behind the processing.
+    pub purged: u64,
     /// How the result differs from the uninterrupted run's, or that from what it should be.
     pub differences: Vec<String>,
 }
@@ -50,6 +52,7 @@ impl Report {
         // Without tails to read, nothing is known of how they are read.
         at_least("restores of a tail", self.restores.of_a_tail.into(), asked.div_ceil(10));
         at_least("input records", self.inputs, 1);
+        at_least("purged records", self.purged, 1);
         violations
     }
 }
@@ -118,6 +121,7 @@ mod tests {
             lost_unsynced: 10,
             restores,
             inputs: 100,
+            purged: 80,
             differences: Vec::new(),
         }
     }
@@ -131,13 +135,14 @@ mod tests {
 
     #[test]
     fn every_violation_is_found() {
-        let breaks: [(&str, fn(&mut Report)); 10] = [
+        let breaks: [(&str, fn(&mut Report)); 11] = [
             ("outputs of 0-1", |report| report.differences.push("outputs of 0-1: lost".to_owned())),
             ("kills at MidRestore: 1", |report| report.kills.extend([(Point::MidRecord, 13), (Point::MidRestore, 1)])),
             ("kills: 19", |report| report.kills.extend([(Point::MidRecord, 11)])),
             ("lost unsynced writes: 9", |report| report.lost_unsynced = 9),
             ("restores of a tail: 1", |report| report.restores.of_a_tail = 1),
             ("input records: 0", |report| report.inputs = 0),
+            ("purged records: 0", |report| report.purged = 0),
             ("restored from None", |report| report.restores.restored("1_0", None, 60, 60)),
             ("restored from Some(39)", |report| report.restores.restored("1_0", Some(39), 60, 21)),
             ("read 11 records", |report| report.restores.restored("1_0", Some(50), 60, 11)),

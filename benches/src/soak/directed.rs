@@ -132,7 +132,8 @@ impl Run<'_> {
     /// The offsets committed for the input of these tasks.
     fn committed(&self, tasks: u64) -> anyhow::Result<i64> {
         let input = partitions(&topic(self.fleet.application(), IN));
-        let wanted: Vec<_> = input.into_iter().filter(|partition| partition.partition < PARTITIONS && tasks & (1 << partition.partition) != 0).collect();
+        let wanted: Vec<_> =
+            input.into_iter().filter(|partition| partition.partition < PARTITIONS && tasks & (1 << partition.partition) != 0).collect();
         Ok(self.log.committed(self.fleet.application(), &wanted)?.into_iter().flatten().map(|committed| committed.offset).sum())
     }
 

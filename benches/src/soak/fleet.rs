@@ -341,11 +341,8 @@ impl<'a> Fleet<'a> {
     /// When the group cannot be asked.
     pub fn members(&self, index: usize) -> anyhow::Result<Vec<i32>> {
         let process = std::fs::read_to_string(self.dir(index).join("state").join(self.application()).join("process-id"))?;
-        let client = GroupClient::new(
-            self.runtime.handle().clone(),
-            ClientSettings::new(self.cluster.broker.bootstrap(), "soak"),
-            self.application(),
-        );
+        let client =
+            GroupClient::new(self.runtime.handle().clone(), ClientSettings::new(self.cluster.broker.bootstrap(), "soak"), self.application());
         let group = client.describe().wait(Duration::from_secs(30)).context("the group was not described in time")??;
         let members = group.members.into_iter().filter(|member| member.process_id == process.trim());
         Ok(members.map(|member| member.member_epoch).collect())

@@ -103,7 +103,8 @@ impl Seen {
                 differences.push(format!("input {} of {key} has no output", lost + 1));
             }
         }
-        differences.extend(self.keys.keys().filter(|key| !produced.contains_key(*key)).map(|key| format!("outputs of {key}, which was never produced")));
+        differences
+            .extend(self.keys.keys().filter(|key| !produced.contains_key(*key)).map(|key| format!("outputs of {key}, which was never produced")));
         let arrivals = arrivals(produced);
         for (partition, inputs) in &arrivals {
             let (_, told) = self.totals.get(partition).copied().unwrap_or_default();
@@ -197,7 +198,12 @@ mod tests {
             ("9-z, which was never produced", seen(Guarantee::ExactlyOnce, &strange, &TOTALS), &right, &right),
             ("count 2 of input 2, expected count 1", seen(Guarantee::ExactlyOnce, &swapped, &TOTALS), &right, &right),
             ("totals of partition 3 end with 0", seen(Guarantee::ExactlyOnce, &OUTPUTS, &TOTALS[..2]), &right, &right),
-            ("tick 1 tells 1, expected tick 2", seen(Guarantee::ExactlyOnce, &OUTPUTS, &[TOTALS[0], TOTALS[0], TOTALS[1], TOTALS[2]]), &right, &right),
+            (
+                "tick 1 tells 1, expected tick 2",
+                seen(Guarantee::ExactlyOnce, &OUTPUTS, &[TOTALS[0], TOTALS[0], TOTALS[1], TOTALS[2]]),
+                &right,
+                &right,
+            ),
             ("store counts has [\"1 1\"] for 0-a", seen(Guarantee::ExactlyOnce, &OUTPUTS, &TOTALS), &stale, &stale),
             ("changelog of counts ends with", seen(Guarantee::ExactlyOnce, &OUTPUTS, &TOTALS), &right, &stale),
         ];

@@ -162,7 +162,8 @@ impl Watcher {
                         view.last = Instant::now();
                     }
                     for record in batch.iter() {
-                        let (key, value) = (std::str::from_utf8(record.key.unwrap_or_default())?, std::str::from_utf8(record.value.unwrap_or_default())?);
+                        let (key, value) =
+                            (std::str::from_utf8(record.key.unwrap_or_default())?, std::str::from_utf8(record.value.unwrap_or_default())?);
                         if counts { view.seen.output(key, value) } else { view.seen.total(key.trim_start_matches('#'), value) }
                     }
                 }

@@ -99,7 +99,7 @@ error_codes! {
     ClusterAuthorizationFailed = 31, "CLUSTER_AUTHORIZATION_FAILED", Fatal, "the user may not do this on the cluster: grant CREATE on the internal topics";
     UnsupportedSaslMechanism = 33, "UNSUPPORTED_SASL_MECHANISM", Fatal, "the broker does not offer the SASL mechanism: change sasl.mechanism";
     UnsupportedVersion = 35, "UNSUPPORTED_VERSION", FallBack, "the broker does not do streams groups: it needs streams in group.coordinator.rebalance.protocols and the feature streams.version=1 (Kafka 4.2 or later)";
-    InvalidRequest = 42, "INVALID_REQUEST", Fatal, "the group refuses the request; after a change of the topology it must be reset or given another application id";
+    InvalidRequest = 42, "INVALID_REQUEST", Fatal, "the group refuses the request; after a change of the topology reset the application (straum reset) or give it another application.id";
     SaslAuthenticationFailed = 58, "SASL_AUTHENTICATION_FAILED", Fatal, "the broker does not accept the credentials: correct sasl.username and sasl.password, or the token";
     NonEmptyGroup = 68, "NON_EMPTY_GROUP", Report, "the group still has members: stop them first";
     GroupIdNotFound = 69, "GROUP_ID_NOT_FOUND", Fatal, "there is no such group";

@@ -13,7 +13,7 @@ mod tasks;
 mod topology;
 pub mod wire;
 
-pub use client::{GroupClient, MemberHandle, Pending};
+pub use client::{AclOperation, GroupClient, Inspection, MemberHandle, Pending};
 pub use connection::{ClientSettings, SaslSettings, SecurityProtocol, TlsSettings, TokenProvider};
 pub use error_code::{ErrorAction, ErrorCode, GroupError, GroupErrorKind};
 pub use notice::{Notice, NoticeKind};

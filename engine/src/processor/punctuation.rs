@@ -33,8 +33,7 @@ pub(crate) struct Due {
 
 struct Schedule {
     id: Punctuation,
-    /// The node has the task's context, in which this is: held for good, neither would ever be let go of, nor would the stores
-    /// that the node is connected to.
+    /// The task's graph has it. The node has the task's context, and this with it: a node kept here would never be let go.
     node: Weak<dyn Punctuate>,
     kind: PunctuationType,
     interval: i64,
@@ -78,9 +77,9 @@ impl Punctuations {
     pub(crate) fn take_due(&mut self, kind: PunctuationType, now: i64) -> Option<Due> {
         self.schedules.retain(|schedule| schedule.node.strong_count() > 0);
         let due = self.schedules.iter_mut().filter(|schedule| schedule.kind == kind && schedule.next <= now).min_by_key(|schedule| schedule.next)?;
-        let scheduled = due.next;
+        let (node, scheduled) = (due.node.upgrade()?, due.next);
         let missed = (now - due.next) / due.interval;
         due.next = due.next.saturating_add(due.interval.saturating_mul(missed + 1));
-        Some(Due { node: due.node.upgrade()?, punctuation: due.id, timestamp: now, scheduled })
+        Some(Due { node, punctuation: due.id, timestamp: now, scheduled })
     }
 }

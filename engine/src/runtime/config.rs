@@ -7,6 +7,12 @@ use std::time::Duration;
 
 use crate::error::{Error, ErrorKind};
 
+mod clients;
+mod environment;
+mod sources;
+
+pub use sources::ConfigSources;
+
 /// What a failure may leave behind. Kafka Streams: `processing.guarantee`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum ProcessingGuarantee {
@@ -69,6 +75,8 @@ pub struct StreamsConfig {
     pub state_dir: PathBuf,
     /// `errors.dead.letter.queue.topic.name`: `<application>-dead-letter-queue`; empty for none.
     pub dead_letter_topic: Option<Arc<str>>,
+    /// `state.cleanup.delay.ms`, 10 min: how long the state of a task that is not here any more is kept for its return.
+    pub state_cleanup_delay: Duration,
     /// `task.timeout.ms`, 5 min: how long a failing task retries before it pauses.
     pub task_timeout: Duration,
     /// `repartition.purge.interval.ms`, 30 s: how often, at a commit, records of repartition topics that are processed are
@@ -90,7 +98,7 @@ pub struct StreamsConfig {
     pub memory_max_bytes: u64,
 }
 
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 20] = [
     "application.id",
     "auto.offset.reset",
     "buffered.records.per.partition",
@@ -106,6 +114,7 @@ const KEYS: [&str; 19] = [
     "repartition.purge.interval.ms",
     "retry.backoff.max.ms",
     "retry.backoff.ms",
+    "state.cleanup.delay.ms",
     "state.dir",
     "statestore.cache.max.bytes",
     "task.timeout.ms",
@@ -129,6 +138,7 @@ impl StreamsConfig {
             buffered_records_per_partition: 1000,
             poll: Duration::from_millis(100),
             state_dir: std::env::temp_dir().join("straum"),
+            state_cleanup_delay: Duration::from_secs(600),
             task_timeout: Duration::from_secs(300),
             repartition_purge_interval: Duration::from_secs(30),
             retry_backoff: Duration::from_millis(100),
@@ -148,26 +158,60 @@ impl StreamsConfig {
     pub fn from_settings<K: AsRef<str>, V: AsRef<str>>(settings: impl IntoIterator<Item = (K, V)>) -> Result<Self, Error> {
         let settings: BTreeMap<String, String> =
             settings.into_iter().map(|(key, value)| (key.as_ref().to_owned(), value.as_ref().to_owned())).collect();
-        if let Some(unknown) = settings.keys().find(|key| !KEYS.contains(&key.as_str())) {
-            return Err(unknown_key(unknown));
-        }
         let application_id = settings.get("application.id").filter(|id| !id.is_empty());
+        if application_id.is_none() {
+            settings.keys().try_for_each(|key| known(key))?;
+        }
         let application_id = application_id.ok_or_else(|| Error::new(ErrorKind::Config, "application.id is missing, expected a name"))?;
         let mut config = Self::new(application_id.as_str());
+        config.apply(&settings)?;
+        Ok(config)
+    }
+
+    /// Sets settings by Kafka Streams' names over those there are: what a file or an operator says over what code says. A new
+    /// `processing.guarantee` brings its own `commit.interval.ms` unless that is among them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] as [`StreamsConfig::from_settings`], and for another `application.id`: names have been made with
+    /// the one there is.
+    ///
+    /// ```
+    /// use straum::runtime::{ProcessingGuarantee, StreamsConfig};
+    ///
+    /// let mut config = StreamsConfig::new("orders");
+    /// config.apply([("processing.guarantee", "at_least_once"), ("max.task.idle.ms", "50")])?;
+    /// assert_eq!(config.processing_guarantee, ProcessingGuarantee::AtLeastOnce);
+    /// assert_eq!(config.commit_interval.as_secs(), 30);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
+    pub fn apply<K: AsRef<str>, V: AsRef<str>>(&mut self, settings: impl IntoIterator<Item = (K, V)>) -> Result<(), Error> {
+        let settings: BTreeMap<String, String> =
+            settings.into_iter().map(|(key, value)| (key.as_ref().to_owned(), value.as_ref().to_owned())).collect();
+        settings.keys().try_for_each(|key| known(key))?;
+        if let Some(other) = settings.get("application.id").filter(|id| **id != *self.application_id) {
+            return Err(invalid("application.id", other, &format!("{}, which the application has", self.application_id)));
+        }
+        // Read first, since it decides a default of another.
         if let Some(guarantee) = settings.get("processing.guarantee") {
-            config.processing_guarantee = match guarantee.as_str() {
-                "exactly_once_v2" => ProcessingGuarantee::ExactlyOnce,
-                "at_least_once" => ProcessingGuarantee::AtLeastOnce,
-                other => return Err(invalid("processing.guarantee", other, "exactly_once_v2 or at_least_once")),
+            self.guarantee(guarantee)?;
+        }
+        settings.iter().try_for_each(|(key, value)| self.set(key, value))
+    }
+
+    fn guarantee(&mut self, value: &str) -> Result<(), Error> {
+        let guarantee = match value {
+            "exactly_once_v2" => ProcessingGuarantee::ExactlyOnce,
+            "at_least_once" => ProcessingGuarantee::AtLeastOnce,
+            other => return Err(invalid("processing.guarantee", other, "exactly_once_v2 or at_least_once")),
+        };
+        if guarantee != self.processing_guarantee {
+            self.processing_guarantee = guarantee;
+            self.commit_interval = match guarantee {
+                ProcessingGuarantee::ExactlyOnce => Duration::from_millis(100),
+                ProcessingGuarantee::AtLeastOnce => Duration::from_secs(30),
             };
         }
-        if config.processing_guarantee == ProcessingGuarantee::AtLeastOnce {
-            config.commit_interval = Duration::from_secs(30);
-        }
-        for (key, value) in &settings {
-            config.set(key, value)?;
-        }
-        Ok(config)
+        Ok(())
     }
 
     fn set(&mut self, key: &str, value: &str) -> Result<(), Error> {
@@ -189,6 +233,7 @@ impl StreamsConfig {
             }
             "buffered.records.per.partition" => self.buffered_records_per_partition = number(key, value, 1)?,
             "poll.ms" => self.poll = Duration::from_millis(number(key, value, 0)?),
+            "state.cleanup.delay.ms" => self.state_cleanup_delay = Duration::from_millis(number(key, value, 0)?),
             "state.dir" => self.state_dir = value.into(),
             "errors.dead.letter.queue.topic.name" => self.dead_letter_topic = (!value.is_empty()).then(|| value.into()),
             "task.timeout.ms" => self.task_timeout = Duration::from_millis(number(key, value, 0)?),
@@ -221,8 +266,17 @@ fn invalid(key: &str, value: &str, expected: &str) -> Error {
     Error::new(ErrorKind::Config, format!("{key} is {value}, expected {expected}"))
 }
 
+fn known(key: &str) -> Result<(), Error> {
+    if KEYS.contains(&key) { Ok(()) } else { Err(unknown_key(key)) }
+}
+
 fn unknown_key(key: &str) -> Error {
-    let nearest = KEYS.iter().max_by(|left, right| strsim::jaro_winkler(key, left).total_cmp(&strsim::jaro_winkler(key, right)));
+    unknown_among(key, KEYS.iter())
+}
+
+/// Refuses a key by the nearest of those there are.
+fn unknown_among<'a>(key: &str, keys: impl Iterator<Item = &'a &'static str>) -> Error {
+    let nearest = keys.max_by(|left, right| strsim::jaro_winkler(key, left).total_cmp(&strsim::jaro_winkler(key, right)));
     let nearest = nearest.copied().unwrap_or_default();
     Error::new(ErrorKind::Config, format!("{key} is not a setting, did you mean {nearest}"))
 }

@@ -1,6 +1,6 @@
 //! A task that fails: it retries with back-off, then pauses alone and says why.
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::runtime::StreamsConfig;
 
 /// Whether a task processes.
@@ -35,19 +35,30 @@ impl Failing {
         }
     }
 
+    /// It has not failed by itself, but for the log.
+    pub(crate) fn waits_for_the_log(&self) -> bool {
+        matches!(&self.status, Status::Retrying { error, .. } if error.kind() == ErrorKind::Log)
+    }
+
     pub(crate) fn succeeded(&mut self) {
         if self.since.is_some() {
             *self = Self::default();
         }
     }
 
+    /// Tries again with back-off, until the time for it is over.
     pub(crate) fn retry(&mut self, error: Error, config: &StreamsConfig, now: i64) {
         let since = *self.since.get_or_insert(now);
         let timeout = i64::try_from(config.task_timeout.as_millis()).unwrap_or(i64::MAX);
         if now - since >= timeout {
             self.pause(error);
-            return;
+        } else {
+            self.wait(error, config, now);
         }
+    }
+
+    /// Tries again with back-off, for as long as it takes.
+    pub(crate) fn wait(&mut self, error: Error, config: &StreamsConfig, now: i64) {
         let backoff = config.retry_backoff.saturating_mul(1_u32.checked_shl(self.attempts).unwrap_or(u32::MAX));
         let backoff = backoff.min(config.retry_backoff_max.max(config.retry_backoff));
         self.attempts += 1;

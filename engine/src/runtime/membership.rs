@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::group::member::{AssignmentNumber, Membership as Epoch, ThreadMessage};
 use crate::group::{MemberHandle, Tasks};
 use crate::log::{GroupMembership, Log};
@@ -42,7 +42,11 @@ impl Membership {
     pub(crate) fn plan(&self, topology: &Topology, config: &StreamsConfig, log: &dyn Log) -> Result<Arc<TaskPlan>, Error> {
         match self {
             Self::Fixed { plan, .. } => Ok(Arc::clone(plan)),
-            Self::Member { .. } => internal_topics::prepare(topology, config, log).map(Arc::new),
+            Self::Member { .. } => internal_topics::prepare(topology, config, log).map(Arc::new).map_err(|error| match error.kind() {
+                // They did when the group looked, which it does again.
+                ErrorKind::Topology => Error::new(ErrorKind::Log, "the topics no longer fit what the group has handed out").with_source(error),
+                _ => error,
+            }),
         }
     }
 
@@ -56,13 +60,6 @@ impl Membership {
                 ready: true,
             }),
             Self::Member { handle, .. } => handle.poll(),
-        }
-    }
-
-    /// Tells that the thread is alive, in the middle of long work.
-    pub(crate) fn still_here(&self) {
-        if let Self::Member { handle, .. } = self {
-            handle.alive();
         }
     }
 

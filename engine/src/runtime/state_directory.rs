@@ -64,6 +64,24 @@ impl StateDirectory {
         self.path.join(task.to_string())
     }
 
+    /// The tasks that have a folder.
+    pub(crate) fn tasks(&self) -> Result<Vec<TaskId>, Error> {
+        let failed = |error| Error::new(ErrorKind::State, format!("cannot list {}", self.path.display())).with_source(error);
+        let entries = fs::read_dir(&self.path).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(failed)?;
+        Ok(entries.iter().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect())
+    }
+
+    /// Removes a task's folder, with whatever is still in it.
+    pub(crate) fn remove(&self, task: TaskId) -> Result<(), Error> {
+        let path = self.task(task);
+        match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != IoErrorKind::NotFound => {
+                Err(Error::new(ErrorKind::State, format!("cannot delete {}", path.display())).with_source(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn global(&self) -> PathBuf {
         self.path.join("global")
     }

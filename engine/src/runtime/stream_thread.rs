@@ -7,12 +7,12 @@ mod assignment;
 mod commit;
 mod opening;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use straum_state::{Charge, MemoryPart, StoreSpec, TaskState};
+use straum_state::{Charge, MemoryPart};
 
 use crate::error::Error;
 use crate::group::member::AssignmentNumber;
@@ -27,18 +27,9 @@ use crate::runtime::failing::{Failing, Status};
 use crate::runtime::idle::Lags;
 use crate::runtime::internal_topics::TaskPlan;
 use crate::runtime::membership::Membership;
-use crate::runtime::restore::Restored;
+use crate::runtime::state_updater::{Restored, StateUpdater, TaskRole, TaskStates};
 use crate::runtime::task::{Processed, Task, TaskEnvironment};
 use crate::topology::TaskId;
-
-/// Where the states of tasks are.
-pub(crate) trait TaskStates: Send + Sync {
-    /// The state of a task; the same task finds the same state again.
-    fn open(&self, task: TaskId, specs: &[StoreSpec]) -> Result<TaskState, Error>;
-
-    /// Lets go of a task's state: another thread or process may have it now.
-    fn close(&self, task: TaskId, state: TaskState) -> Result<(), Error>;
-}
 
 /// How many records a task processes before the thread looks at the log again.
 const RECORDS_A_ROUND: usize = 1000;
@@ -51,6 +42,9 @@ const DIRTY_SHARE: u64 = 8;
 
 /// How often, in records, the size of the uncommitted state is looked at.
 const RECORDS_A_LOOK: usize = 64;
+
+/// How long a thread waits for records while states of its tasks are being brought up.
+const WAIT_WHILE_RESTORING: Duration = Duration::from_millis(2);
 
 pub(crate) struct StreamThread {
     name: Arc<str>,
@@ -65,13 +59,22 @@ pub(crate) struct StreamThread {
     assignment: Option<(AssignmentNumber, Tasks, bool)>,
     /// The group has said which tasks there are for this thread.
     ready: bool,
+    /// The tasks of the last assignment have begun.
+    begun: bool,
     /// Why the group waits.
     notices: Vec<Notice>,
     plan: Arc<TaskPlan>,
     consumer: Box<dyn Consumer>,
     producer: Box<dyn Producer>,
     assigned: Vec<TaskId>,
+    /// Those of whose states it keeps copies.
+    standby: BTreeSet<TaskId>,
     tasks: BTreeMap<TaskId, Task>,
+    updater: StateUpdater,
+    /// What the updater has, and for what.
+    updating: BTreeMap<TaskId, TaskRole>,
+    /// What the updater is to let go of, and has not yet.
+    leaving: BTreeSet<TaskId>,
     /// Tasks that failed in a commit or could not be opened: they are not open, and may retry.
     suspended: BTreeMap<TaskId, Failing>,
     transaction: Option<i64>,
@@ -118,19 +121,37 @@ impl Lags for ConsumerLags<'_> {
     }
 }
 
+/// A stream thread's own ways to the log.
+pub(crate) struct Clients {
+    consumer: Box<dyn Consumer>,
+    producer: Box<dyn Producer>,
+}
+
+impl Clients {
+    /// Fences an earlier incarnation of the thread.
+    pub(crate) fn connect(index: usize, log: &dyn Log, environment: &TaskEnvironment) -> Result<Self, Error> {
+        let name = thread_name(&environment.config.application_id, index);
+        Ok(Self { producer: make_producer(log, environment, index, &name)?, consumer: make_consumer(log, environment, &name)? })
+    }
+}
+
+pub(crate) fn thread_name(application: &str, index: usize) -> String {
+    format!("{application}-StreamThread-{}", index + 1)
+}
+
 impl StreamThread {
-    /// Fences an earlier incarnation, then makes and restores the tasks.
+    /// Takes up the tasks, if they are known.
     pub(crate) fn new(
         index: usize,
         log: Arc<dyn Log>,
+        clients: Clients,
         environment: TaskEnvironment,
         states: Arc<dyn TaskStates>,
         membership: Membership,
+        updater: StateUpdater,
     ) -> Result<Self, Error> {
-        let config = &environment.config;
-        let name: Arc<str> = format!("{}-StreamThread-{}", config.application_id, index + 1).into();
-        let producer = make_producer(&*log, &environment, index, &name)?;
-        let consumer = make_consumer(&*log, &environment, &name)?;
+        let name: Arc<str> = thread_name(&environment.config.application_id, index).into();
+        let Clients { consumer, producer } = clients;
         let last_commit = environment.clock.now();
         let queues = environment.budget.charge(MemoryPart::Queues);
         let mut thread = Self {
@@ -143,12 +164,17 @@ impl StreamThread {
             fenced: false,
             assignment: None,
             ready: false,
+            begun: true,
             notices: Vec::new(),
             plan: Arc::default(),
             consumer,
             producer,
             assigned: Vec::new(),
+            standby: BTreeSet::new(),
             tasks: BTreeMap::new(),
+            updater,
+            updating: BTreeMap::new(),
+            leaving: BTreeSet::new(),
             suspended: BTreeMap::new(),
             transaction: None,
             wrote: false,
@@ -176,6 +202,7 @@ impl StreamThread {
         let result = self.round(wait);
         match result {
             Ok(round) => Ok(round),
+            Err(error) if error.is_final() => Err(error),
             Err(error) => self.recover(error).map(|()| Round::default()),
         }
     }
@@ -185,16 +212,13 @@ impl StreamThread {
         let now = self.environment.clock.now();
         if self.broken {
             self.renew()?;
-            self.open_tasks()?;
+            self.consumer.assign(&[])?;
             self.broken = false;
         }
         self.follow_membership()?;
-        if self.suspended.iter().any(|(id, failing)| !self.tasks.contains_key(id) && failing.may_run(now)) {
-            self.open_tasks()?;
-        }
         // When memory is short, what waits in the queues goes first.
         if !(self.progressed && self.environment.budget.is_over()) {
-            let wait = if self.progressed { Duration::ZERO } else { wait.min(self.until_commit(now)) };
+            let wait = if self.progressed { Duration::ZERO } else { wait.min(self.until_commit(now)).min(self.until_restored()) };
             round.polled = self.poll(wait)?;
         }
         self.queues.set(self.tasks.values().map(|task| task.buffered_bytes() as u64).sum());
@@ -316,6 +340,16 @@ impl StreamThread {
         self.environment.config.commit_interval.saturating_sub(since)
     }
 
+    /// What the updater has done is taken up soon.
+    fn until_restored(&self) -> Duration {
+        if self.is_restoring() || !self.leaving.is_empty() { WAIT_WHILE_RESTORING } else { Duration::MAX }
+    }
+
+    /// Tasks are to process whose states are not complete yet.
+    pub(crate) fn is_restoring(&self) -> bool {
+        self.updating.values().any(|role| *role == TaskRole::Active)
+    }
+
     /// A transaction must end in good time before the log would end it.
     fn transaction_is_old(&self, now: i64) -> bool {
         let limit = i64::try_from(self.environment.config.transaction_timeout.as_millis()).unwrap_or(i64::MAX) / 2;
@@ -359,9 +393,9 @@ impl StreamThread {
         Ok(())
     }
 
-    /// True once the group has said which tasks this thread has.
+    /// True once the group has said which tasks this thread has, and they have begun or failed.
     pub(crate) const fn is_ready(&self) -> bool {
-        self.ready
+        self.ready && self.begun
     }
 
     /// Why the group waits, in words for an operator.

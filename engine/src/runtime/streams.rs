@@ -3,27 +3,29 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use straum_state::{CacheSizing, MemoryBudget, RecordCache, StateOptions, StoreSpec, TaskState};
+use straum_state::{CacheSizing, MemoryBudget, RecordCache, StateOptions};
 
 use crate::error::{Error, ErrorKind};
 use crate::group::heartbeat_topology;
 use crate::group::member::MemberSettings;
 use crate::log::Log;
 use crate::query::ReadOnlyStore;
+#[cfg(feature = "faults")]
+use crate::runtime::SeededFault;
 use crate::runtime::collector::Collector;
 use crate::runtime::global::{GlobalEnvironment, GlobalHome, GlobalUpdate, GlobalViews};
 use crate::runtime::handlers::ExceptionHandlers;
 use crate::runtime::membership::Membership;
+use crate::runtime::open_states::OpenStates;
 use crate::runtime::state_directory::StateDirectory;
-#[cfg(feature = "faults")]
-use crate::runtime::SeededFault;
-use crate::runtime::stream_thread::{Round, StreamThread, TaskStates};
+use crate::runtime::state_updater::{StateUpdater, UpdaterEnvironment};
+use crate::runtime::stream_thread::{Clients, Round, StreamThread, thread_name};
 use crate::runtime::task::TaskEnvironment;
-use crate::runtime::{Clock, Probe, Restored, StreamsConfig, SystemClock, internal_topics};
+use crate::runtime::{ChangelogProgress, Clock, Probe, Restored, StreamsConfig, SystemClock, internal_topics};
 use crate::topology::{TaskId, Topology};
 
 /// Where an application is in its life. Kafka Streams: `KafkaStreams.State`.
@@ -121,7 +123,9 @@ struct Shared {
     paused: AtomicBool,
     resume_failed: AtomicBool,
     threads: Mutex<BTreeMap<usize, ThreadReport>>,
-    states: Mutex<BTreeMap<TaskId, TaskState>>,
+    states: Mutex<Option<Arc<OpenStates>>>,
+    /// By thread.
+    changelogs: Mutex<Vec<Arc<Mutex<Vec<ChangelogProgress>>>>>,
     globals: Mutex<Arc<GlobalViews>>,
     /// By thread.
     restored: Mutex<BTreeMap<usize, Vec<(TaskId, Restored)>>>,
@@ -167,8 +171,9 @@ pub struct Streams {
     clock: Arc<dyn Clock>,
     budget: MemoryBudget,
     probe: Probe,
-    directory: Option<Arc<StateDirectory>>,
     threads: Vec<JoinHandle<()>>,
+    /// The thread that deletes states ends when it is gone.
+    cleaner: Option<mpsc::Sender<()>>,
 }
 
 impl Streams {
@@ -187,6 +192,7 @@ impl Streams {
             resume_failed: AtomicBool::new(false),
             threads: Mutex::default(),
             states: Mutex::default(),
+            changelogs: Mutex::default(),
             globals: Mutex::default(),
             restored: Mutex::default(),
             errors: Mutex::default(),
@@ -198,8 +204,8 @@ impl Streams {
             clock: options.clock,
             budget,
             probe: options.probe,
-            directory: None,
             threads: Vec::new(),
+            cleaner: None,
         }
     }
 
@@ -226,11 +232,13 @@ impl Streams {
     fn start_threads(&mut self) -> Result<(), Error> {
         let config = Arc::clone(&self.shared.config);
         let directory = Arc::new(StateDirectory::open(&config.state_dir, &config.application_id)?);
-        self.directory = Some(Arc::clone(&directory));
         let memberships = self.memberships(&directory)?;
+        let process_id = directory.process_id().to_string();
         let clock = Arc::clone(&self.clock);
         let state_options = StateOptions::new(self.budget.clone(), Arc::new(move || clock.now()));
         self.start_globals(&directory, &state_options)?;
+        let states = Arc::new(OpenStates::new(directory, state_options));
+        *lock(&self.shared.states) = Some(Arc::clone(&states));
         let count = memberships.len();
         for index in 0..count {
             lock(&self.shared.threads).insert(index, ThreadReport::default());
@@ -246,13 +254,19 @@ impl Streams {
                 clock: Arc::clone(&self.clock),
                 budget: self.budget.clone(),
                 probe: self.probe.clone(),
-                directory: Arc::clone(&directory),
-                state_options: state_options.clone(),
+                process_id: process_id.clone(),
+                states: Arc::clone(&states),
             };
-            let name = format!("{}-StreamThread-{}", config.application_id, index + 1);
-            let handle = std::thread::Builder::new().name(name).spawn(move || thread.run());
-            self.threads.push(handle.map_err(|error| Error::new(ErrorKind::InvalidState, "cannot start a thread").with_source(error))?);
+            self.spawn(thread_name(&config.application_id, index), move || thread.run())?;
         }
+        let (stop, stopped) = mpsc::channel();
+        self.cleaner = Some(stop);
+        self.spawn(format!("{}-CleanupThread", config.application_id), move || states.clean_until(&stopped, config.state_cleanup_delay))
+    }
+
+    fn spawn(&mut self, name: String, work: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+        let thread = std::thread::Builder::new().name(name).spawn(work);
+        self.threads.push(thread.map_err(|error| Error::new(ErrorKind::InvalidState, "cannot start a thread").with_source(error))?);
         Ok(())
     }
 
@@ -292,9 +306,8 @@ impl Streams {
             budget: self.budget.clone(),
         };
         let (folder, options, shared) = (directory.global(), state_options.clone(), Arc::clone(&self.shared));
-        let (filled, ready) = std::sync::mpsc::sync_channel(1);
-        let name = format!("{application}-GlobalStreamThread");
-        let thread = std::thread::Builder::new().name(name).spawn(move || {
+        let (filled, ready) = mpsc::sync_channel(1);
+        self.spawn(format!("{}-GlobalStreamThread", self.shared.config.application_id), move || {
             let update = match GlobalUpdate::start(&shared.topology, &environment, GlobalHome::Folder(&folder, &options)) {
                 Ok(Some(update)) => update,
                 Ok(None) => return,
@@ -303,8 +316,7 @@ impl Streams {
             if filled.send(Ok(update.views())).is_ok() {
                 keep_up(update, &shared);
             }
-        });
-        self.threads.push(thread.map_err(|error| Error::new(ErrorKind::InvalidState, "cannot start a thread").with_source(error))?);
+        })?;
         // A thread without anything to fill ends at once.
         if let Ok(views) = ready.recv() {
             *lock(&self.shared.globals) = views?;
@@ -361,7 +373,7 @@ impl Streams {
     pub fn thread_names(&self) -> Vec<String> {
         let application = &self.shared.config.application_id;
         let threads = lock(&self.shared.threads);
-        threads.iter().filter(|(_, thread)| thread.running).map(|(index, _)| format!("{application}-StreamThread-{}", index + 1)).collect()
+        threads.iter().filter(|(_, thread)| thread.running).map(|(index, _)| thread_name(application, *index)).collect()
     }
 
     /// How many rounds the threads have made: one a poll of the log.
@@ -374,6 +386,15 @@ impl Streams {
     #[must_use]
     pub fn restored(&self) -> Vec<(TaskId, Restored)> {
         lock(&self.shared.restored).values().flatten().cloned().collect()
+    }
+
+    /// The changelogs that are being read, how far they are, and what for: states that tasks wait for, and copies that are kept
+    /// up to date. Kafka Streams: `StateRestoreListener`, `StandbyUpdateListener`.
+    #[must_use]
+    pub fn changelogs(&self) -> Vec<ChangelogProgress> {
+        let mut changelogs: Vec<ChangelogProgress> = lock(&self.shared.changelogs).iter().flat_map(|thread| lock(thread).clone()).collect();
+        changelogs.sort_by(|left, right| (left.task, &left.store).cmp(&(right.task, &right.store)));
+        changelogs
     }
 
     /// What keeps threads from committing: after each of these a thread rolled back and started again from what is
@@ -415,9 +436,9 @@ impl Streams {
         if state != State::Running {
             return Err(Error::new(ErrorKind::InvalidState, format!("the application is {state:?}, expected Running")));
         }
-        let states = lock(&self.shared.states);
+        let states = lock(&self.shared.states).as_ref().map(|states| states.serving()).unwrap_or_default();
         let globals = Arc::clone(&lock(&self.shared.globals));
-        ReadOnlyStore::open(&self.shared.topology, &self.shared.config.application_id, name, states.values(), &globals)
+        ReadOnlyStore::open(&self.shared.topology, &self.shared.config.application_id, name, states.iter(), &globals)
     }
 
     /// Commits and stops all threads, and leaves the group: other instances have the tasks at once. For an instance that does
@@ -441,14 +462,15 @@ impl Streams {
         }
         self.shared.set_state(State::PendingShutdown);
         self.shared.stop.store(true, Ordering::Release);
+        self.cleaner = None;
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 lock(&self.shared.errors).push("a thread panicked outside of any task".to_owned());
             }
         }
-        lock(&self.shared.states).clear();
+        // The last one lets go of the folder's lock.
+        *lock(&self.shared.states) = None;
         *lock(&self.shared.globals) = Arc::default();
-        self.directory = None;
         self.shared.set_state(State::NotRunning);
         match self.errors().first() {
             Some(error) => Err(Error::new(ErrorKind::InvalidState, format!("a thread had ended: {error}"))),
@@ -490,8 +512,8 @@ struct ThreadStart {
     clock: Arc<dyn Clock>,
     budget: MemoryBudget,
     probe: Probe,
-    directory: Arc<StateDirectory>,
-    state_options: StateOptions,
+    process_id: String,
+    states: Arc<OpenStates>,
 }
 
 impl ThreadStart {
@@ -517,10 +539,9 @@ impl ThreadStart {
     fn drive(self) -> Result<(), Error> {
         let config = Arc::clone(&self.shared.config);
         let environment = TaskEnvironment {
-            stop: Arc::clone(&self.shared.stop),
             topology: self.shared.topology.clone(),
-            probe: self.probe,
-            process_id: self.directory.process_id().to_string(),
+            probe: self.probe.clone(),
+            process_id: self.process_id,
             collector: Collector::new(Arc::clone(&self.log), config.max_request_size),
             record_cache: RecordCache::new((config.statestore_cache_max_bytes / self.count) as u64, CacheSizing::Estimated),
             config: Arc::clone(&config),
@@ -529,13 +550,20 @@ impl ThreadStart {
             budget: self.budget,
             globals: Arc::clone(&lock(&self.shared.globals)),
         };
-        let states = OpenStates { shared: Arc::clone(&self.shared), directory: self.directory, options: self.state_options };
-        let mut thread = match StreamThread::new(self.index, self.log, environment, Arc::new(states), self.membership) {
-            Ok(thread) => thread,
-            // Closed while its tasks were restored.
-            Err(error) if error.kind() == ErrorKind::Log && self.shared.stop.load(Ordering::Acquire) => return Ok(()),
-            Err(error) => return Err(error),
-        };
+        let progress = Arc::default();
+        lock(&self.shared.changelogs).push(Arc::clone(&progress));
+        let updater = StateUpdater::spawn(UpdaterEnvironment {
+            name: format!("{}-StateUpdater-{}", config.application_id, self.index + 1),
+            log: Arc::clone(&self.log),
+            topology: self.shared.topology.clone(),
+            config: Arc::clone(&config),
+            clock: Arc::clone(&self.clock),
+            probe: self.probe.clone(),
+            states: Arc::<OpenStates>::clone(&self.states),
+            progress,
+        })?;
+        let Some(clients) = self.shared.connect(self.index, &*self.log, &environment) else { return Ok(()) };
+        let mut thread = StreamThread::new(self.index, self.log, clients, environment, self.states, self.membership, updater)?;
         self.shared.report(self.index, &thread, false);
         while !self.shared.stop.load(Ordering::Acquire) {
             if self.shared.resume_failed.swap(false, Ordering::AcqRel) {
@@ -564,38 +592,33 @@ impl ThreadStart {
             if thread.has_failed() {
                 std::thread::sleep(thread.backoff());
             }
-            let idle = round.polled == 0 && round.processed == 0 && !round.committed && !thread.has_uncommitted();
+            let idle = round.polled == 0 && round.processed == 0 && !round.committed && !thread.has_uncommitted() && !thread.is_restoring();
             self.shared.report(self.index, &thread, idle);
         }
         thread.close(self.shared.leave.load(Ordering::Acquire))
     }
 }
 
-/// The states of the tasks of this process, in its folder.
-struct OpenStates {
-    shared: Arc<Shared>,
-    directory: Arc<StateDirectory>,
-    options: StateOptions,
-}
-
-impl TaskStates for OpenStates {
-    fn open(&self, task: TaskId, specs: &[StoreSpec]) -> Result<TaskState, Error> {
-        // A thread that starts again from what is committed finds the state open: it is the same one.
-        if let Some(open) = lock(&self.shared.states).get(&task) {
-            return Ok(open.clone());
-        }
-        let state = TaskState::open(&self.directory.task(task), specs, &self.options)?;
-        lock(&self.shared.states).insert(task, state.clone());
-        Ok(state)
-    }
-
-    fn close(&self, task: TaskId, state: TaskState) -> Result<(), Error> {
-        lock(&self.shared.states).remove(&task);
-        Ok(state.close()?)
-    }
-}
-
 impl Shared {
+    /// A thread's ways to the log, however long that takes: it may be away, or refuse until a right is granted. `None` once the
+    /// application closes.
+    fn connect(&self, index: usize, log: &dyn Log, environment: &TaskEnvironment) -> Option<Clients> {
+        let config = &self.config;
+        let mut backoff = config.retry_backoff;
+        while !self.stop.load(Ordering::Acquire) {
+            match Clients::connect(index, log, environment) {
+                Ok(clients) => return Some(clients),
+                Err(error) => {
+                    tracing::warn!(thread = index + 1, %error, "the log cannot be reached and is tried again");
+                    lock(&self.threads).entry(index).or_default().trouble = Some(error.to_string());
+                }
+            }
+            std::thread::sleep(backoff);
+            backoff = backoff.saturating_mul(2).min(config.retry_backoff_max.max(config.retry_backoff));
+        }
+        None
+    }
+
     fn report(&self, index: usize, thread: &StreamThread, idle: bool) {
         let tasks = thread.report();
         let mut threads = lock(&self.threads);

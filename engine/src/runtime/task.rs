@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use straum_state::{BuiltStore, CommitBatch, RecordCache, StateStore, StoreContext, TaskState};
 
@@ -29,8 +28,6 @@ use crate::topology::{Subtopology, TaskId, Topology, changelog_topic};
 
 /// What every task of a thread is made with.
 pub(crate) struct TaskEnvironment {
-    /// The application closes.
-    pub(crate) stop: Arc<AtomicBool>,
     pub(crate) probe: Probe,
     /// Stable over restarts: it names the transactional ids.
     pub(crate) process_id: String,

@@ -16,7 +16,8 @@ use crate::query::ReadOnlyStore;
 use crate::runtime::collector::{Collector, Crash};
 use crate::runtime::global::{GlobalEnvironment, GlobalHome, GlobalUpdate};
 use crate::runtime::membership::Membership;
-use crate::runtime::stream_thread::StreamThread;
+use crate::runtime::state_updater::{StateUpdater, TaskStates, UpdaterEnvironment};
+use crate::runtime::stream_thread::{Clients, StreamThread};
 use crate::runtime::task::TaskEnvironment;
 use crate::runtime::{Clock, ExceptionHandlers, ManualClock, Probe, Restored, StreamsConfig, internal_topics};
 use crate::testing::states::{DriverStates, States};
@@ -115,7 +116,6 @@ impl TopologyTestDriver {
         for index in 0..self.thread_count {
             let log: Arc<dyn Log> = Arc::<EmbeddedLog>::clone(&self.log);
             let environment = TaskEnvironment {
-                stop: Arc::default(),
                 probe: Probe::default(),
                 process_id: "driver".to_owned(),
                 topology: self.topology.clone(),
@@ -128,8 +128,20 @@ impl TopologyTestDriver {
                 globals: Arc::clone(&views),
             };
             let membership = Membership::fixed(&self.config.application_id, &plan, index, self.thread_count);
-            let states = DriverStates { states: self.states.clone(), clock: Arc::clone(&self.clock), budget: budget.clone() };
-            self.threads.push(StreamThread::new(index, log, environment, Arc::new(states), membership)?);
+            let states: Arc<dyn TaskStates> =
+                Arc::new(DriverStates { states: self.states.clone(), clock: Arc::clone(&self.clock), budget: budget.clone() });
+            let updater = StateUpdater::inline(UpdaterEnvironment {
+                name: format!("test-StateUpdater-{}", index + 1),
+                log: Arc::clone(&log),
+                topology: self.topology.clone(),
+                config: Arc::clone(&self.config),
+                clock: Arc::<ManualClock>::clone(&self.clock),
+                probe: Probe::default(),
+                states: Arc::clone(&states),
+                progress: Arc::default(),
+            });
+            let clients = Clients::connect(index, &*log, &environment)?;
+            self.threads.push(StreamThread::new(index, log, clients, environment, states, membership, updater)?);
         }
         Ok(())
     }

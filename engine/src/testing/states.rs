@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use straum_state::{MemoryBudget, StateOptions, StoreSpec, TaskState, WallClock};
 
 use crate::error::Error;
-use crate::runtime::stream_thread::TaskStates;
+use crate::runtime::state_updater::TaskStates;
 use crate::runtime::{Clock, ManualClock};
 use crate::topology::TaskId;
 
@@ -58,8 +58,10 @@ impl TaskStates for DriverStates {
         self.states.open(Some(task), specs, &self.clock, &self.budget)
     }
 
-    fn close(&self, _: TaskId, state: TaskState) -> Result<(), Error> {
-        // What is in memory is kept for whoever opens it next.
-        if self.states.folder.is_some() { Ok(state.close()?) } else { Ok(()) }
+    fn serve(&self, _: TaskId) {}
+
+    fn close(&self, _: TaskId) -> Result<(), Error> {
+        // What is in memory is kept for whoever opens it next; a folder is free once nobody uses it.
+        Ok(())
     }
 }

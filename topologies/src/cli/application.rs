@@ -1,8 +1,8 @@
-//! A topology on the embedded log of a data folder: opened to run, or only to be looked into.
+//! A topology on the embedded log of a data folder, opened to run or only to be looked into, or on a Kafka cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -10,25 +10,29 @@ use indicatif::ProgressBar;
 use parking_lot::RwLock;
 use straum::Topology;
 use straum::log::embedded::{EmbeddedLog, EmbeddedOptions};
-use straum::log::{Log, TopicPartition, TopicSpec};
-use straum::runtime::{Clock, State, Streams, StreamsConfig, StreamsOptions};
+use straum::log::kafka::KafkaLog;
+use straum::log::{TopicPartition, TopicSpec};
+use straum::runtime::{Clock, ConfigSources, State, Streams, StreamsConfig, StreamsOptions};
 use straum_topologies::registry::{Behind, HttpService, StoreDefinition, TopologyDefinition};
 
+use super::configuration::application_id;
 use super::data_folder::{DataFolder, Occupant};
 use super::output;
+use super::place::Place;
 
 /// A topology on a log.
 pub(super) struct Application {
     pub(super) definition: Box<dyn TopologyDefinition>,
     pub(super) topology: Topology,
-    pub(super) log: EmbeddedLog,
+    pub(super) place: Place,
     pub(super) streams: RwLock<Streams>,
     pub(super) stores: Vec<StoreDefinition>,
     pub(super) service: Option<Box<dyn HttpService>>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) group: Arc<str>,
+    started: AtomicBool,
     /// Where the topics it reads ended at the start.
-    ends: Vec<(TopicPartition, i64)>,
+    ends: OnceLock<Vec<(TopicPartition, i64)>>,
     /// When everything was last seen to be read.
     caught_up: AtomicI64,
 }
@@ -45,8 +49,8 @@ struct Position {
 pub(super) struct Opening {
     /// Who tells the time.
     pub(super) clock: Arc<dyn Clock>,
-    /// How many stream threads.
-    pub(super) threads: usize,
+    /// Settings of the application over those of its topology.
+    pub(super) settings: ConfigSources,
     /// Only to be looked into: nothing is processed.
     pub(super) paused: bool,
 }
@@ -54,41 +58,81 @@ pub(super) struct Opening {
 impl Application {
     /// Opens the folder, makes missing topics, starts and waits until the stores are restored.
     pub(super) fn open(folder: &DataFolder, occupant: &Occupant, opening: Opening) -> Result<Self> {
-        let definition = super::find(&occupant.topology)?;
-        if let Some(other) = folder.occupant()?
-            && other.topology != occupant.topology
-        {
-            let place = folder.path().display();
-            bail!("{place} is the folder of topology {}, expected {}; choose another with --data DIR", other.topology, occupant.topology);
-        }
-        let topology = definition.build(&occupant.settings).map_err(anyhow::Error::from_boxed)?;
-        folder.occupy(occupant)?;
-        let log = open_log(folder)?;
-        for topic in definition.topics() {
-            if log.partitions(topic.name)?.is_none() {
+        let application = Self::prepare(folder, occupant, &opening, None)?;
+        for topic in application.definition.topics() {
+            if application.place.log().partitions(topic.name)?.is_none() {
                 let config: BTreeMap<String, String> = topic.config.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-                log.create_topic(&TopicSpec { name: topic.name.to_owned(), partitions: topic.partitions, config })?;
+                application.place.log().create_topic(&TopicSpec { name: topic.name.to_owned(), partitions: topic.partitions, config })?;
             }
         }
-        let mut config = StreamsConfig::new(definition.application_id());
+        application.start()?;
+        application.note_ends()?;
+        application.wait_until_restored()?;
+        Ok(application)
+    }
+
+    /// Makes it, ready to be started: on a cluster, or without one on the folder's own log.
+    pub(super) fn prepare(folder: &DataFolder, occupant: &Occupant, opening: &Opening, cluster: Option<Arc<KafkaLog>>) -> Result<Self> {
+        let definition = super::find(&occupant.topology)?;
+        if let Some(other) = folder.occupant()? {
+            let place = folder.path().display();
+            if other.topology != occupant.topology {
+                bail!("{place} is the folder of topology {}, expected {}; choose another with --data DIR", other.topology, occupant.topology);
+            }
+            if other.brokers.is_some() != occupant.brokers.is_some() {
+                let on = |brokers: &Option<String>| brokers.as_ref().map_or("the log in it".to_owned(), |brokers| format!("Kafka ({brokers})"));
+                bail!("{place} is of a topology on {}, expected on {}; choose another with --data DIR", on(&other.brokers), on(&occupant.brokers));
+            }
+        }
+        let topology = definition.build(&occupant.settings).map_err(anyhow::Error::from_boxed)?;
+        let mut config = StreamsConfig::new(match cluster {
+            Some(_) => application_id(&opening.settings, &*definition)?,
+            None => definition.application_id().to_owned(),
+        });
         definition.configure(&mut config);
         config.state_dir = folder.state();
-        config.num_stream_threads = opening.threads.max(1);
-        let group = Arc::clone(&config.application_id);
+        opening.settings.apply_to(&mut config)?;
         let service = definition.http(&occupant.settings).map_err(anyhow::Error::from_boxed)?;
+        folder.occupy(occupant)?;
+        let place = match cluster {
+            Some(log) => Place::Kafka(log),
+            None => Place::Embedded(open_log(folder)?),
+        };
+        let group = Arc::clone(&config.application_id);
         let options = StreamsOptions::default().handlers(definition.handlers()).clock(Arc::clone(&opening.clock));
-        let mut streams = Streams::new(&topology, config, Arc::new(log.clone()), options);
+        let streams = Streams::new(&topology, config, place.shared(), options);
         if opening.paused {
             streams.pause();
         }
-        streams.start()?;
-        let stores = definition.stores();
-        let caught_up = AtomicI64::new(opening.clock.now());
-        let streams = RwLock::new(streams);
-        let mut application = Self { definition, topology, log, streams, stores, service, clock: opening.clock, group, ends: Vec::new(), caught_up };
-        application.ends = application.positions()?.into_iter().map(|position| (position.partition, position.end)).collect();
-        application.wait_until_restored()?;
-        Ok(application)
+        let (stores, clock) = (definition.stores(), Arc::clone(&opening.clock));
+        let (streams, caught_up) = (RwLock::new(streams), AtomicI64::new(clock.now()));
+        Ok(Self {
+            definition,
+            topology,
+            place,
+            streams,
+            stores,
+            service,
+            clock,
+            group,
+            started: AtomicBool::new(false),
+            ends: OnceLock::new(),
+            caught_up,
+        })
+    }
+
+    /// Notes where the topics it reads end now: what is there at the start.
+    pub(super) fn note_ends(&self) -> Result<()> {
+        let ends = self.positions()?.into_iter().map(|position| (position.partition, position.end)).collect();
+        // The first note holds.
+        let _ = self.ends.set(ends);
+        Ok(())
+    }
+
+    /// Whether a topic of a cluster is this application's.
+    pub(super) fn has_topic(&self, topic: &str) -> bool {
+        let own = topic.strip_prefix(&*self.group).is_some_and(|rest| rest.starts_with('-'));
+        own || self.definition.topics().iter().any(|declared| declared.name == topic)
     }
 
     /// Waits as long as it takes, since a large state takes a while, and shows that it does.
@@ -126,16 +170,16 @@ impl Application {
 
     /// Where it is in the topics that its tasks read. Topics of global stores are read by every process and have no position.
     fn positions(&self) -> Result<Vec<Position>> {
-        let mut positions = Vec::new();
+        let mut partitions = Vec::new();
         for topic in self.definition.topics().into_iter().filter(|topic| self.reads(topic.name)) {
-            for partition in 0..self.log.partitions(topic.name)?.unwrap_or(0) {
-                let partition = TopicPartition::new(topic.name, partition);
-                let (start, _) = self.log.offsets(&partition)?;
-                let end = self.log.last_stable_offset(&partition)?;
-                let committed = self.log.committed(&self.group, std::slice::from_ref(&partition))?;
-                let position = committed.into_iter().flatten().next().map_or(start, |committed| committed.offset);
-                positions.push(Position { partition, start, position, end });
-            }
+            let numbers = 0..self.place.log().partitions(topic.name)?.unwrap_or(0);
+            partitions.extend(numbers.map(|number| TopicPartition::new(topic.name, number)));
+        }
+        let committed = self.place.log().committed(&self.group, &partitions)?;
+        let mut positions = Vec::new();
+        for (partition, committed) in partitions.into_iter().zip(committed) {
+            let (start, end) = self.place.reach(&partition)?;
+            positions.push(Position { partition, start, position: committed.map_or(start, |committed| committed.offset), end });
         }
         Ok(positions)
     }
@@ -163,7 +207,19 @@ impl Application {
         }
         let milliseconds = u64::try_from(now - self.caught_up.load(Ordering::Relaxed)).unwrap_or(0);
         // An end that is not reached by a position may be a marker, which nothing reads.
-        Ok(Behind { records, milliseconds, complete: records == 0 || self.ends.iter().all(reached) })
+        Ok(Behind { records, milliseconds, complete: self.ends.get().is_some_and(|ends| records == 0 || ends.iter().all(reached)) })
+    }
+
+    /// Starts it: fills its global stores, then restores and processes.
+    pub(super) fn start(&self) -> Result<()> {
+        self.streams.write().start()?;
+        self.started.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Whether it has started; before that it may be waited for long.
+    pub(super) fn is_started(&self) -> bool {
+        self.started.load(Ordering::Acquire)
     }
 
     /// Commits and stops.

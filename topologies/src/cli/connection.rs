@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
-use straum::runtime::{Clock, SystemClock};
+use straum::runtime::{Clock, ConfigSources, SystemClock};
 use straum_topologies::registry::Personal;
 
 use super::Common;
 use super::application::{Application, Opening, open_log};
 use super::data_folder::{DataFolder, Listening};
 use super::operator::{self, Request};
+use super::place::Place;
 use super::server::TOKEN;
 
 /// A data folder that can be asked.
@@ -45,14 +46,21 @@ impl Connection {
     }
 
     fn ask_folder(&self, request: &Request) -> Result<Value> {
+        if let Some(brokers) = self.folder.occupant()?.and_then(|occupant| occupant.brokers) {
+            let folder = self.folder.path().display();
+            bail!(
+                "{folder} is of a topology on Kafka ({brokers}) whose process does not run: start it with straum run TOPOLOGY --brokers {brokers}, then ask again"
+            );
+        }
         if matches!(request, Request::Topics | Request::Tail { .. } | Request::Produce { .. }) {
-            return operator::of_topics(&open_log(&self.folder)?, request, SystemClock.now());
+            return operator::of_topics(&Place::Embedded(open_log(&self.folder)?), |_| true, request, SystemClock.now());
         }
         let occupant = self
             .folder
             .occupant()?
             .with_context(|| format!("no topology has run in {} yet; start with: straum run TOPOLOGY", self.folder.path().display()))?;
-        let application = Application::open(&self.folder, &occupant, Opening { clock: Arc::new(SystemClock), threads: 1, paused: true })?;
+        let application =
+            Application::open(&self.folder, &occupant, Opening { clock: Arc::new(SystemClock), settings: ConfigSources::new(), paused: true })?;
         let answer = operator::of_stores(&application, request);
         application.close()?;
         answer

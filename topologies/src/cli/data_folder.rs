@@ -19,6 +19,9 @@ pub(super) struct DataFolder {
 pub(super) struct Occupant {
     pub(super) topology: String,
     pub(super) settings: Settings,
+    /// The cluster it runs on; none for the log in the folder.
+    #[serde(default)]
+    pub(super) brokers: Option<String>,
 }
 
 /// Where the process that runs on the folder listens, and what it wants to hear. Readable by the owner alone.
@@ -48,7 +51,7 @@ impl DataFolder {
 
     /// True when something has run on it.
     pub(super) fn exists(&self) -> bool {
-        self.log().is_dir()
+        self.log().is_dir() || self.path.join("topology.json").is_file()
     }
 
     pub(super) fn occupant(&self) -> Result<Option<Occupant>> {

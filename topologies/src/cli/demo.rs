@@ -1,5 +1,6 @@
 //! `straum demo`: real messages through datadeling, what the stores then hold, and five questions answered.
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use straum::log::LogErrorKind;
 use straum::log::embedded::{EmbeddedLog, EmbeddedOptions};
-use straum::runtime::{Clock, State};
+use straum::runtime::{Clock, ConfigSources, State};
 use straum_topologies::registry::{Settings, Stores};
 
 use super::application::{Application, Opening};
@@ -70,8 +71,8 @@ impl Demo {
         ))?;
         let clock = Arc::new(DemoClock { start: today.as_millisecond(), since: Instant::now() });
         let started = Instant::now();
-        let occupant = Occupant { topology: "datadeling".to_owned(), settings: Settings::new() };
-        let application = Arc::new(Application::open(&folder, &occupant, Opening { clock, threads: 1, paused: false })?);
+        let occupant = Occupant { topology: "datadeling".to_owned(), settings: Settings::new(), brokers: None };
+        let application = Arc::new(Application::open(&folder, &occupant, Opening { clock, settings: ConfigSources::new(), paused: false })?);
         let opened = started.elapsed();
         let before = application.progress()?.1;
         let feeding = Instant::now();
@@ -131,7 +132,7 @@ impl Demo {
     }
 
     fn keep_on(&self, application: Arc<Application>, folder: &DataFolder, common: &Common) -> Result<Outcome> {
-        run::serve(application, folder, self.port, |address| {
+        run::serve(application, folder, (Ipv4Addr::LOCALHOST.into(), self.port), |address| {
             if common.json {
                 return output::json(&json!({ "listens": format!("http://{address}"), "graphql": format!("http://{address}/graphql") }));
             }
@@ -176,7 +177,7 @@ fn feed(application: &Application) -> Result<()> {
     let lines = MESSAGES.strip_suffix(b"\n").unwrap_or(MESSAGES).split(|byte| *byte == b'\n');
     let records = lines.map(|line| NewRecord { key: Value::Null, value: topic::raw(line), timestamp: None, headers: Default::default() });
     let request = Request::Produce { topic: topic.to_owned(), partition: Some(0), records: records.collect() };
-    operator::of_topics(&application.log, &request, application.clock.now())?;
+    operator::of_topics(&application.place, |_| true, &request, application.clock.now())?;
     Ok(())
 }
 

@@ -5,15 +5,21 @@
 
 mod application;
 mod check;
+mod configuration;
 mod connection;
 mod data_folder;
 mod demo;
 mod describe;
+mod doctor;
 mod generate;
+mod group;
+mod kafka_process;
 mod metrics;
 mod operator;
 mod output;
+mod place;
 mod questions;
+mod reset;
 mod run;
 mod server;
 mod store;
@@ -54,6 +60,7 @@ Examples:
   straum topic produce words --value foss
   straum store get words-counted foss
   straum check topologies/scenarios/*/*.yaml
+  straum doctor count --brokers localhost:9092  can it run on this cluster?
 
 Exit codes: 0 done, 1 failed or not there, 2 not understood.
 Log lines: set RUST_LOG, for instance RUST_LOG=straum=info.";
@@ -64,7 +71,7 @@ enum Command {
     Demo(demo::Demo),
     /// Print a topology
     Describe(describe::Describe),
-    /// Run a topology on the embedded log until Ctrl-C
+    /// Run a topology until Ctrl-C: on the log in the data folder, or on Kafka
     Run(run::Run),
     /// Look into state stores
     #[command(subcommand)]
@@ -74,8 +81,15 @@ enum Command {
     Topic(topic::Topic),
     /// Make up messages for a topology, one a line; the same seed gives the same messages
     Generate(generate::Generate),
-    /// Check scenario files
+    /// Check scenario files, in memory or on a Kafka cluster
     Check(check::Check),
+    /// Look into a topology's group on Kafka
+    #[command(subcommand)]
+    Group(group::Group),
+    /// Let a topology on Kafka begin from the beginning; shows what it would do unless told to
+    Reset(reset::Reset),
+    /// Check whether a topology can run on a Kafka cluster, and what to change
+    Doctor(doctor::Doctor),
 }
 
 /// How a command ended.
@@ -105,6 +119,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Topic(topic) => topic.run(common),
         Command::Generate(generate) => generate.run(common),
         Command::Check(check) => check.run(common),
+        Command::Group(group) => group.run(common),
+        Command::Reset(reset) => reset.run(common),
+        Command::Doctor(doctor) => doctor.run(common),
     };
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,

@@ -7,13 +7,13 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use straum::log::embedded::EmbeddedLog;
 use straum::log::partitioner::partition_for_key;
 use straum::log::{Log, OutputBatch, ProducerOptions, TopicPartition};
 use straum_topologies::registry::{Selection, StoreDefinition, Stores};
 use straum_topologies::scenario::payload;
 
 use super::application::Application;
+use super::place::Place;
 
 /// A question. Keys may be personal: they are in bodies, never in addresses.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -64,7 +64,9 @@ pub(super) fn of_stores(application: &Application, request: &Request) -> Result<
             let selection = Selection { from: from.clone(), to: to.clone(), prefix: prefix.clone(), limit: *limit };
             Ok(serde_json::to_value(find(application, store)?.range(stores, &selection)?)?)
         }
-        Request::Topics | Request::Tail { .. } | Request::Produce { .. } => of_topics(&application.log, request, application.clock.now()),
+        Request::Topics | Request::Tail { .. } | Request::Produce { .. } => {
+            of_topics(&application.place, |topic| application.has_topic(topic), request, application.clock.now())
+        }
     }
 }
 
@@ -76,23 +78,17 @@ fn find<'a>(application: &'a Application, name: &str) -> Result<&'a StoreDefinit
 }
 
 /// Answers a question about topics.
-pub(super) fn of_topics(log: &EmbeddedLog, request: &Request, now: i64) -> Result<Value> {
+pub(super) fn of_topics(place: &Place, of_application: impl Fn(&str) -> bool, request: &Request, now: i64) -> Result<Value> {
     match request {
-        Request::Topics => {
-            let topics = log.describe()?.into_iter().map(|topic| {
-                let sum = |of: fn(&straum::log::embedded::PartitionDescription) -> u64| topic.partitions.iter().map(of).sum::<u64>();
-                json!({ "topic": topic.name, "partitions": topic.partitions.len(), "records": sum(|p| p.records), "bytes": sum(|p| p.bytes), "config": topic.config })
-            });
-            Ok(Value::Array(topics.collect()))
-        }
-        Request::Tail { topic, partition, records } => tail(log, topic, *partition, *records),
-        Request::Produce { topic, partition, records } => produce(log, topic, *partition, records, now),
+        Request::Topics => place.topics(of_application),
+        Request::Tail { topic, partition, records } => tail(place, topic, *partition, *records),
+        Request::Produce { topic, partition, records } => produce(place.log(), topic, *partition, records, now),
         _ => bail!("nothing has run in this folder yet; start with: straum run TOPOLOGY"),
     }
 }
 
 /// How many partitions the topic has, the one that is asked for among them.
-fn partitions(log: &EmbeddedLog, topic: &str, asked: Option<u32>) -> Result<u32> {
+fn partitions(log: &dyn Log, topic: &str, asked: Option<u32>) -> Result<u32> {
     let Some(partitions) = log.partitions(topic)? else { bail!("no topic {topic:?}, expected one of [{}]", log.topics()?.join(", ")) };
     match asked {
         Some(partition) if partition >= partitions => bail!("no partition {partition} of topic {topic}, expected less than {partitions}"),
@@ -100,13 +96,13 @@ fn partitions(log: &EmbeddedLog, topic: &str, asked: Option<u32>) -> Result<u32>
     }
 }
 
-fn tail(log: &EmbeddedLog, topic: &str, partition: Option<u32>, records: usize) -> Result<Value> {
+fn tail(place: &Place, topic: &str, partition: Option<u32>, records: usize) -> Result<Value> {
     let mut found = Vec::new();
-    for number in 0..partitions(log, topic, partition)? {
+    for number in 0..partitions(place.log(), topic, partition)? {
         if partition.is_some_and(|partition| partition != number) {
             continue;
         }
-        for batch in log.tail(&TopicPartition::new(topic, number), records)? {
+        for batch in place.tail(&TopicPartition::new(topic, number), records)? {
             for record in batch.iter() {
                 let headers: BTreeMap<&str, Value> = record.headers.iter().map(|(name, value)| (name, payload::shown(value, true))).collect();
                 let (key, value) = (payload::shown(record.key, true), payload::shown(record.value, false));
@@ -121,7 +117,7 @@ fn tail(log: &EmbeddedLog, topic: &str, partition: Option<u32>, records: usize) 
     Ok(Value::Array(found.into_iter().skip(skipped).map(|(.., shown)| shown).collect()))
 }
 
-fn produce(log: &EmbeddedLog, topic: &str, partition: Option<u32>, records: &[NewRecord], now: i64) -> Result<Value> {
+fn produce(log: &dyn Log, topic: &str, partition: Option<u32>, records: &[NewRecord], now: i64) -> Result<Value> {
     let partitions = partitions(log, topic, partition)?;
     let options = ProducerOptions { client_id: "straum-produce".to_owned(), transactional_id: None, transaction_timeout: Duration::from_secs(60) };
     let mut producer = log.producer(&options)?;

@@ -1,7 +1,8 @@
-//! The process's own API, on the loopback interface: the operator's questions, and the topology's query API.
+//! The process's own API, on the loopback interface unless told otherwise: the operator's questions, and the topology's query API.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::Json;
@@ -14,6 +15,7 @@ use axum::routing::{get, post};
 use serde_json::{Value, json};
 use straum::runtime;
 use straum_topologies::registry::{Answer, Call, Stores};
+use tokio::sync::Notify;
 
 use super::application::Application;
 use super::data_folder::{DataFolder, Listening};
@@ -23,14 +25,23 @@ use super::operator::{self, Request};
 /// The header that an operator's call carries.
 pub(super) const TOKEN: &str = "straum-token";
 
+/// How long calls may take that were under way when the process was told to end.
+const LAST_ANSWERS: Duration = Duration::from_secs(3);
+
 #[derive(Clone)]
 struct Served {
     application: Arc<Application>,
     token: Arc<str>,
 }
 
-/// Serves until the process is told to end; says where once it listens.
-pub(super) async fn serve(application: Arc<Application>, folder: &DataFolder, port: u16, ready: impl FnOnce(SocketAddr) -> Result<()>) -> Result<()> {
+/// Serves until the process is told to end, or the application has ended; says where once it listens.
+pub(super) async fn serve(
+    application: Arc<Application>,
+    folder: &DataFolder,
+    (host, port): (IpAddr, u16),
+    over: Arc<Notify>,
+    ready: impl FnOnce(SocketAddr) -> Result<()>,
+) -> Result<()> {
     let token: Arc<str> = uuid::Uuid::new_v4().to_string().into();
     let served = Served { application, token: Arc::clone(&token) };
     let router = Router::new()
@@ -40,15 +51,35 @@ pub(super) async fn serve(application: Arc<Application>, folder: &DataFolder, po
         .route("/internal/metrics", get(metrics))
         .fallback(query)
         .with_state(served);
-    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .await
-        .with_context(|| format!("cannot listen on port {port}; choose another with --port"))?;
+    let bound = tokio::net::TcpListener::bind((host, port)).await;
+    let listener = bound.with_context(|| format!("cannot listen on port {port} of {host}; choose another with --port"))?;
     let address = listener.local_addr()?;
     folder.listen(&Listening { port: address.port(), token: token.to_string(), process: std::process::id() })?;
     let ready = ready(address);
-    let served = if ready.is_ok() { axum::serve(listener, router).with_graceful_shutdown(told_to_end()).await.context("serving") } else { ready };
+    let served = if ready.is_ok() { until_told(listener, router, over).await } else { ready };
     folder.silence();
     served
+}
+
+/// Serves until told to end; calls that are under way then have a moment to be answered.
+async fn until_told(listener: tokio::net::TcpListener, router: Router, over: Arc<Notify>) -> Result<()> {
+    let told = Arc::new(Notify::new());
+    let tell = Arc::clone(&told);
+    let end = async move {
+        tokio::select! {
+            () = told_to_end() => {}
+            () = over.notified() => {}
+        }
+        tell.notify_one();
+    };
+    let late = async {
+        told.notified().await;
+        tokio::time::sleep(LAST_ANSWERS).await;
+    };
+    tokio::select! {
+        served = axum::serve(listener, router).with_graceful_shutdown(end) => served.context("serving"),
+        () = late => Ok(()),
+    }
 }
 
 /// Ctrl-C, or the signal that a supervisor sends.
@@ -70,6 +101,9 @@ fn answer(status: u16, body: &Value) -> Response {
 
 /// Not alive once a thread has died: whoever supervises the process starts it again, and nothing is lost.
 async fn is_alive(State(served): State<Served>) -> Response {
+    if !served.application.is_started() {
+        return "alive, and starting".into_response();
+    }
     match served.application.streams.read().errors().len() {
         0 => "alive".into_response(),
         dead => (StatusCode::SERVICE_UNAVAILABLE, format!("{dead} of the threads have ended with an error; the log says why")).into_response(),
@@ -77,6 +111,9 @@ async fn is_alive(State(served): State<Served>) -> Response {
 }
 
 async fn is_ready(State(served): State<Served>) -> Response {
+    if !served.application.is_started() {
+        return starting();
+    }
     // Reading where the topics end blocks.
     let looked = tokio::task::spawn_blocking(move || {
         let state = served.application.streams.read().state();
@@ -91,6 +128,9 @@ async fn is_ready(State(served): State<Served>) -> Response {
 }
 
 async fn metrics(State(served): State<Served>) -> Response {
+    if !served.application.is_started() {
+        return starting();
+    }
     match metrics::text(&served.application.streams.read()) {
         Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
         Err(error) => answer(500, &json!({ "error": error.to_string() })),
@@ -100,6 +140,9 @@ async fn metrics(State(served): State<Served>) -> Response {
 async fn operator(State(served): State<Served>, headers: HeaderMap, body: Bytes) -> Response {
     if headers.get(TOKEN).and_then(|token| token.to_str().ok()) != Some(&*served.token) {
         return answer(401, &json!({ "error": "the token of process.json is missing" }));
+    }
+    if !served.application.is_started() {
+        return answer(422, &json!({ "error": "the application is starting: ask again in a moment" }));
     }
     let request: Request = match serde_json::from_slice(&body) {
         Ok(request) => request,
@@ -113,11 +156,18 @@ async fn operator(State(served): State<Served>, headers: HeaderMap, body: Bytes)
     }
 }
 
+fn starting() -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, "starting: topics or global stores are waited for").into_response()
+}
+
 /// The largest body of a query.
 const MOST_BYTES: usize = 64 * 1024;
 
 /// Whatever else is called is the topology's own.
 async fn query(State(served): State<Served>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    if !served.application.is_started() {
+        return answer(503, &json!({ "errors": [{ "message": "the application is starting" }] }));
+    }
     if body.len() > MOST_BYTES {
         return answer(413, &json!({ "errors": [{ "message": "the body is over 64 kB" }] }));
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
-use super::runner::with_causes;
+use super::expectations::with_causes;
 use crate::registry::{self, Settings};
 
 /// A case: a topology, where it starts, and what is done and expected.

@@ -20,6 +20,14 @@ pub struct Came {
     pub timestamp: i64,
 }
 
+impl Came {
+    /// A record from its bytes.
+    pub fn of<'a>(key: Option<&[u8]>, value: Option<&[u8]>, headers: impl Iterator<Item = (&'a str, Option<&'a [u8]>)>, timestamp: i64) -> Self {
+        let headers = headers.map(|(name, value)| (name.to_owned(), payload::shown(value, true))).collect();
+        Self { key: payload::shown(key, true), value: payload::shown(value, false), headers, timestamp }
+    }
+}
+
 /// True when every field of `expected` is in `came`, at any depth; lists have the same length.
 #[must_use]
 pub fn contains(came: &Value, expected: &Value) -> bool {

@@ -20,13 +20,17 @@
 //! | [`matching`] | when what came is what was expected |
 //! | [`lists`] | what is expected of a list in an answer |
 //! | [`failure`] | how a difference reads |
-//! | [`runner`] | one run of a case |
+//! | `expectations` | what steps expect, wherever a case runs |
+//! | [`runner`] | one run of a case on the driver |
 //! | [`crash`] | the same with crashes |
+//! | [`live`] | a case on a Kafka broker |
 
 pub mod crash;
+mod expectations;
 pub mod failure;
 pub mod file;
 pub mod lists;
+pub mod live;
 pub mod matching;
 pub mod payload;
 pub mod runner;

@@ -1,11 +1,10 @@
 //! One run of a case on the driver.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde_json::{Value, json};
 use straum::log::{CommittedOffset, GroupMembership, Log, TopicPartition};
 use straum::processor::Headers;
 use straum::runtime::StreamsConfig;
@@ -13,18 +12,15 @@ use straum::serde::{RawBytes, SerdeExt};
 use straum::testing::{TestOutput, TopologyTestDriver};
 
 use super::crash::{Crashes, Plan};
-use super::failure::{Failure, difference};
+use super::expectations::{self, Asking, Problem, with_causes};
+use super::failure::Failure;
 use super::file::{Advance, Crash, Expect, ExpectCount, Http, Scenario, Send, SendFile, Step, StoreRow};
-use super::lists;
-use super::matching::{Came, came_shown, consumed, contains, expected_shown, focus};
+use super::matching::Came;
 use super::payload;
-use crate::registry::{self, Behind, Call, HttpService, Selection, StoreDefinition, Stores, TopologyDefinition};
-
-/// How many rows that are there are named when the expected one is not.
-const ROWS_NAMED: usize = 20;
+use crate::registry::{self, Behind, HttpService, StoreDefinition, Stores, TopologyDefinition};
 
 /// How long a process is there before what it does at its start is due.
-const STARTING: Duration = Duration::from_millis(1);
+pub(super) const STARTING: Duration = Duration::from_millis(1);
 
 /// Runs a case.
 ///
@@ -36,55 +32,11 @@ pub fn check(scenario: &Scenario) -> Result<(), Failure> {
 
 /// Runs a case with the crashes of a plan, and says which there were.
 pub(super) fn run(scenario: &Scenario, plan: Plan) -> Result<Crashes, Failure> {
-    let mut run = Run::start(scenario, plan).map_err(|problem| problem.in_step(scenario, 0, plan))?;
+    let mut run = Run::start(scenario, plan).map_err(|problem| problem.in_step(scenario, 0, plan.place()))?;
     for index in 0..scenario.case.steps.len() {
-        run.step(index).map_err(|problem| problem.in_step(scenario, index, plan))?;
+        run.step(index).map_err(|problem| problem.in_step(scenario, index, plan.place()))?;
     }
     Ok(run.crashes)
-}
-
-/// What is wrong with a step, before it is known which.
-struct Problem {
-    message: String,
-    difference: String,
-}
-
-impl Problem {
-    fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), difference: String::new() }
-    }
-
-    fn in_step(self, scenario: &Scenario, index: usize, plan: Plan) -> Failure {
-        let line = scenario.case.steps.get(index).map_or(0, |step| step.referenced.line());
-        let (path, crash) = (scenario.path.clone(), plan.place());
-        Failure { path, step: index + 1, line, crash, message: self.message, difference: self.difference }
-    }
-}
-
-impl From<straum::Error> for Problem {
-    fn from(error: straum::Error) -> Self {
-        Self::new(with_causes(&error))
-    }
-}
-
-impl From<straum::log::LogError> for Problem {
-    fn from(error: straum::log::LogError) -> Self {
-        Self::new(with_causes(&error))
-    }
-}
-
-/// An error in a line, with what is behind it.
-pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 /// What has come out of a topic and is not consumed.
@@ -309,19 +261,8 @@ impl<'a> Run<'a> {
 
     /// The topic, the lines and the key that a file gives.
     fn file(&self, send: &SendFile) -> Result<(Arc<str>, Vec<Vec<u8>>, Option<Vec<u8>>), Problem> {
-        let path = self.scenario.beside(&send.file);
-        let text = std::fs::read(&path).map_err(|error| Problem::new(format!("{} cannot be read: {error}", path.display())))?;
-        let text = text.strip_suffix(b"\n").unwrap_or(&text);
-        let mut lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line)).collect();
-        if let Some(asked) = send.lines {
-            let there = lines.len();
-            lines = lines
-                .get(asked.first - 1..asked.last)
-                .map(<[_]>::to_vec)
-                .ok_or_else(|| Problem::new(format!("lines {}-{}, expected within the {there} of {}", asked.first, asked.last, path.display())))?;
-        }
         let key = payload::bytes(&send.key, true).map_err(Problem::new)?;
-        Ok((self.input(&send.topic)?, lines.into_iter().map(<[u8]>::to_vec).collect(), key))
+        Ok((self.input(&send.topic)?, expectations::lines(self.scenario, send)?, key))
     }
 
     fn send_file(&mut self, send: &SendFile) -> Result<(), Problem> {
@@ -345,19 +286,14 @@ impl<'a> Run<'a> {
 
     fn advance(&mut self, advance: Advance) -> Result<(), Problem> {
         let by = match advance {
-            Advance::By(by) => Duration::try_from(by).map_err(|_| Problem::new(format!("advance by {by}, expected forward")))?,
+            Advance::By(by) => expectations::forward(by)?,
             Advance::To(to) => self.until(to)?,
         };
         self.disturbed(|driver| Ok(driver.advance_wall_clock(by)?))
     }
 
     fn until(&self, to: jiff::Timestamp) -> Result<Duration, Problem> {
-        let now = self.driver.now();
-        let by = u64::try_from(to.as_millisecond() - now);
-        by.map(Duration::from_millis).map_err(|_| {
-            let now = jiff::Timestamp::from_millisecond(now).unwrap_or_default();
-            Problem::new(format!("{to} is before the clock's {now}, expected later"))
-        })
+        expectations::until(self.driver.now(), to)
     }
 
     fn input(&self, topic: &str) -> Result<Arc<str>, Problem> {
@@ -366,11 +302,7 @@ impl<'a> Run<'a> {
     }
 
     fn known(&self, topic: &str) -> Result<(), Problem> {
-        if self.driver.log().partitions(topic)?.is_none() {
-            let topics = self.driver.log().topics()?.join(", ");
-            return Err(Problem::new(format!("no topic {topic:?}, expected one of [{topics}]")));
-        }
-        Ok(())
+        expectations::known(self.driver.log(), topic)
     }
 
     /// What has come out of a topic and is not consumed.
@@ -382,101 +314,25 @@ impl<'a> Run<'a> {
             Output { reader, pending: Vec::new() }
         });
         for record in output.reader.read(driver)? {
-            let headers: BTreeMap<String, Value> =
-                record.headers.iter().map(|(name, value)| (name.to_owned(), payload::shown(value, true))).collect();
-            let (key, value) = (payload::shown(record.key.as_deref(), true), payload::shown(record.value.as_deref(), false));
-            output.pending.push(Came { key, value, headers, timestamp: record.timestamp });
+            output.pending.push(Came::of(record.key.as_deref(), record.value.as_deref(), record.headers.iter(), record.timestamp));
         }
         Ok(&mut output.pending)
     }
 
     fn expect(&mut self, expect: &Expect) -> Result<(), Problem> {
-        let pending = self.came(&expect.topic)?;
-        if let Some(indexes) = consumed(pending, &expect.records, expect.matching) {
-            let mut index = 0;
-            pending.retain(|_| {
-                index += 1;
-                indexes.binary_search(&(index - 1)).is_err()
-            });
-            return Ok(());
-        }
-        let with_headers = expect.records.iter().any(|record| !record.headers.is_empty());
-        let with_timestamp = expect.records.iter().any(|record| record.timestamp.is_some());
-        let expected = Value::Array(expect.records.iter().map(expected_shown).collect());
-        let came = Value::Array(pending.iter().map(|came| came_shown(came, with_headers, with_timestamp)).collect());
-        let message = format!("{} records in {}, {:?} match of {} expected", pending.len(), expect.topic, expect.matching, expect.records.len());
-        Err(Problem {
-            message: message.to_lowercase().replace(&expect.topic.to_lowercase(), &expect.topic),
-            difference: difference(&expected, &came),
-        })
+        expectations::expect(self.came(&expect.topic)?, expect)
     }
 
     fn expect_count(&mut self, count: &ExpectCount) -> Result<(), Problem> {
-        let pending = self.came(&count.topic)?;
-        let counted = |came: &Came| count.value.as_ref().is_none_or(|value| contains(&came.value, value));
-        let (came, left): (Vec<Came>, Vec<Came>) = std::mem::take(pending).into_iter().partition(counted);
-        *pending = left;
-        if came.len() == count.records {
-            return Ok(());
-        }
-        let first: Vec<Value> = came.iter().take(5).map(|came| came_shown(came, false, false)).collect();
-        let shown = if first.is_empty() { String::new() } else { format!(", the first: {}", json!(first)) };
-        Err(Problem::new(format!("{} records in {}, expected {}{shown}", came.len(), count.topic, count.records)))
+        expectations::expect_count(self.came(&count.topic)?, count)
     }
 
     fn store(&self, asked: &StoreRow) -> Result<(), Problem> {
-        let stores = Stores::Driver(&self.driver);
-        let definition = self.stores.iter().find(|store| store.name == asked.name).ok_or_else(|| {
-            let names: Vec<_> = self.stores.iter().map(|store| store.name).collect();
-            Problem::new(format!("no store {:?}, expected one of [{}]", asked.name, names.join(", ")))
-        })?;
-        if let Some(count) = asked.count {
-            let rows = definition.count(stores)?;
-            return if rows == count { Ok(()) } else { Err(Problem::new(format!("{rows} rows in store {}, expected {count}", asked.name))) };
-        }
-        let key = asked.key.as_deref().unwrap_or_default();
-        let row = definition.get(stores, key)?;
-        match (row, &asked.value) {
-            (None, None) => Ok(()),
-            (Some(row), None) => Err(Problem {
-                message: format!("store {} has a row of {key}, expected none", asked.name),
-                difference: difference(&Value::Null, &row.value),
-            }),
-            (None, Some(_)) => {
-                let rows = definition.range(stores, &Selection { limit: Some(ROWS_NAMED), ..Selection::default() })?;
-                let keys: Vec<String> = rows.iter().map(|row| registry::text_of(&row.key)).collect();
-                Err(Problem::new(format!("no row of {key} in store {}, which has [{}]", asked.name, keys.join(", "))))
-            }
-            (Some(row), Some(value)) if contains(&row.value, value) => Ok(()),
-            (Some(row), Some(value)) => {
-                Err(Problem { message: format!("row of {key} in store {}", asked.name), difference: difference(value, &focus(&row.value, value)) })
-            }
-        }
+        expectations::store(&self.stores, Stores::Driver(&self.driver), asked)
     }
 
     fn http(&self, asked: &Http) -> Result<(), Problem> {
-        let service = self.service.as_ref().ok_or_else(|| Problem::new(format!("topology {} has no query API", self.scenario.case.topology)))?;
-        let call = Call {
-            method: asked.method.to_uppercase(),
-            path: asked.path.clone(),
-            body: asked.body.clone(),
-            now: self.driver.now(),
-            behind: self.behind()?,
-        };
-        let answer = service.call(Stores::Driver(&self.driver), &call);
-        let name = format!("{} {}", call.method, call.path);
-        if answer.status != asked.status {
-            let message = format!("{name} gave status {}, expected {}", answer.status, asked.status);
-            return Err(Problem { message, difference: difference(asked.response.as_ref().unwrap_or(&Value::Null), &answer.body) });
-        }
-        match &asked.response {
-            Some(expected) if !contains(&answer.body, expected) => {
-                Err(Problem { message: format!("answer of {name}"), difference: difference(expected, &focus(&answer.body, expected)) })
-            }
-            _ => asked
-                .lists
-                .iter()
-                .try_for_each(|list| lists::check(&answer.body, list).map_err(|wrong| Problem::new(format!("answer of {name}: {wrong}")))),
-        }
+        let asking = Asking { topology: &self.scenario.case.topology, now: self.driver.now(), behind: self.behind()? };
+        expectations::http(self.service.as_deref(), Stores::Driver(&self.driver), asking, asked)
     }
 }

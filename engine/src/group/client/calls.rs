@@ -101,7 +101,7 @@ impl GroupClient {
     }
 
     /// Runs on the runtime; the caller gets the answer when it looks.
-    fn call<T: Send + 'static, F>(&self, work: impl FnOnce(Arc<Coordinator>) -> F) -> Pending<T>
+    pub(super) fn call<T: Send + 'static, F>(&self, work: impl FnOnce(Arc<Coordinator>) -> F) -> Pending<T>
     where
         F: Future<Output = Result<T, GroupError>> + Send + 'static,
     {

@@ -6,8 +6,10 @@
 mod calls;
 mod driver;
 mod handle;
+mod inspect;
 mod pending;
 
 pub use calls::GroupClient;
 pub use handle::MemberHandle;
+pub use inspect::{AclOperation, Inspection};
 pub use pending::Pending;

@@ -28,7 +28,7 @@ pub(in crate::group) struct Channel {
     reader: AbortHandle,
     writer: AbortHandle,
     /// What the broker can do; empty before it was asked.
-    pub(super) versions: ApiVersionsResponse,
+    pub(in crate::group) versions: ApiVersionsResponse,
     /// When the broker stops honouring the credentials.
     pub(super) expires: Option<Instant>,
 }

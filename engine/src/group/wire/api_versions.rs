@@ -17,6 +17,8 @@ structure! {
 pub struct ApiVersionsResponse {
     pub error_code: i16,
     pub api_keys: Vec<ApiVersion>,
+    /// The features that the cluster has switched on, and how far: `streams.version` among them.
+    pub finalized_features: Vec<FinalizedFeature>,
 }
 
 structure! {
@@ -28,7 +30,18 @@ structure! {
     }
 }
 
+structure! {
+    /// A feature of the cluster and the versions of it that are on.
+    pub struct FinalizedFeature {
+        name: String,
+        max_version_level: i16,
+        min_version_level: i16,
+    }
+}
+
 const UNSUPPORTED_VERSION: i16 = 35;
+/// The tag of the finalized features.
+const FINALIZED_FEATURES: u32 = 2;
 
 impl Wire for ApiVersionsResponse {
     fn write(&self, writer: &mut Writer, version: i16) {
@@ -42,7 +55,12 @@ impl Wire for ApiVersionsResponse {
         }
         self.api_keys.write(writer, version);
         0_i32.write(writer, version);
-        writer.no_tags();
+        if self.finalized_features.is_empty() {
+            return writer.no_tags();
+        }
+        let mut features = Writer::new();
+        self.finalized_features.write(&mut features, version);
+        writer.tag(FINALIZED_FEATURES, &features.into_bytes());
     }
 
     fn read(reader: &mut Reader<'_>, version: i16) -> Result<Self, WireError> {
@@ -55,12 +73,12 @@ impl Wire for ApiVersionsResponse {
                 let [api_key, min_version, max_version] = [i16::read(reader, version)?, i16::read(reader, version)?, i16::read(reader, version)?];
                 api_keys.push(ApiVersion { api_key, min_version, max_version });
             }
-            return Ok(Self { error_code, api_keys });
+            return Ok(Self { error_code, api_keys, finalized_features: Vec::new() });
         }
         let api_keys = Wire::read(reader, version)?;
         let _throttle_time_ms = i32::read(reader, version)?;
-        reader.skip_tags()?;
-        Ok(Self { error_code, api_keys })
+        let finalized_features = reader.tag(FINALIZED_FEATURES)?.map_or(Ok(Vec::new()), |bytes| Wire::read(&mut Reader::new(bytes), version))?;
+        Ok(Self { error_code, api_keys, finalized_features })
     }
 }
 

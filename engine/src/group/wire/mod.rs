@@ -9,6 +9,7 @@
 
 mod api_versions;
 mod codec;
+mod configs;
 mod frame;
 mod groups;
 mod heartbeat;
@@ -18,8 +19,9 @@ mod reader;
 mod sasl;
 mod writer;
 
-pub use api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsResponse};
+pub use api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsResponse, FinalizedFeature};
 pub use codec::Wire;
+pub use configs::{ConfigEntry, ConfigResource, ConfigSynonym, DescribeConfigsRequest, DescribeConfigsResponse, DescribedConfigs};
 pub use frame::{Api, MAX_FRAME_BYTES, Request, RequestHeader, decode_response, encode_request};
 pub use groups::{
     Absent, DeleteGroupsRequest, DeleteGroupsResponse, DeletedGroup, DescribeRequest, DescribeResponse, DescribedAssignment, DescribedGroup,

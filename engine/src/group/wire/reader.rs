@@ -101,4 +101,18 @@ impl<'a> Reader<'a> {
         }
         Ok(())
     }
+
+    /// The bytes of one tagged field, if it is there; the others are skipped.
+    pub(super) fn tag(&mut self, wanted: u32) -> Result<Option<&'a [u8]>, WireError> {
+        let mut found = None;
+        for _ in 0..self.varint()? {
+            let tag = self.varint()?;
+            let size = self.varint()? as usize;
+            let bytes = self.take(size)?;
+            if tag == wanted {
+                found = Some(bytes);
+            }
+        }
+        Ok(found)
+    }
 }

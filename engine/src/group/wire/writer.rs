@@ -42,6 +42,14 @@ impl Writer {
         self.varint(0);
     }
 
+    /// One tagged field.
+    pub(super) fn tag(&mut self, tag: u32, bytes: &[u8]) {
+        self.varint(1);
+        self.varint(tag);
+        self.varint(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+        self.put(bytes);
+    }
+
     /// Text with a 16-bit length, as in request headers and in versions before the flexible ones.
     pub(super) fn plain_text(&mut self, text: &str) {
         // Nothing here comes near the limit; a longer text is cut where a character begins.

@@ -67,6 +67,17 @@ impl Admin {
         }
     }
 
+    /// Deletes topics; those that are not there are passed over.
+    pub(super) fn delete_topics(&self, topics: &[&str]) -> Result<(), LogError> {
+        if topics.is_empty() {
+            return Ok(());
+        }
+        let doing = "deleting topics";
+        let results = block_on(self.client.delete_topics(topics, &self.options)).map_err(|error| of_kafka(doing, error))?;
+        let refused = results.into_iter().filter_map(Result::err).find(|(_, code)| *code != Code::UnknownTopicOrPartition);
+        refused.map_or(Ok(()), |(topic, code)| Err(errors::of_call(&format!("{doing}: {topic:?}"), CallError::of(code))))
+    }
+
     pub(super) fn delete_records(&self, before: &[(TopicPartition, Offset)]) -> Result<(), LogError> {
         let doing = "deleting records";
         if before.is_empty() {

@@ -116,10 +116,28 @@ pub(super) fn of_fatal(code: Code, message: String) -> LogError {
     of_transaction("the producer cannot go on: it", error)
 }
 
-/// librdkafka's own words: its code and text.
+/// librdkafka's own words, its code and text, and what can be done.
 #[derive(Debug, thiserror::Error)]
-#[error("{} ({:?})", .0.message, .0.code)]
+#[error("{} ({:?}){}", .0.message, .0.code, remedy(.0.code))]
 struct Librdkafka(CallError);
+
+/// What an operator can do, with what leads up to it.
+pub(super) fn remedy(code: Code) -> &'static str {
+    match code {
+        Code::BrokerTransportFailure | Code::AllBrokersDown | Code::Resolve | Code::OperationTimedOut | Code::MessageTimedOut => {
+            "; is a broker of bootstrap.servers up, and can it be reached from here?"
+        }
+        Code::SaslAuthenticationFailed | Code::Authentication => "; check security.protocol, sasl.* and ssl.*",
+        Code::TopicAuthorizationFailed => "; grant READ, WRITE and DESCRIBE on the topic, and DELETE on the application's own",
+        Code::GroupAuthorizationFailed => "; grant READ on the group, which is the application id",
+        Code::TransactionalIdAuthorizationFailed => "; grant WRITE and DESCRIBE on transactional ids that begin with the application id",
+        Code::ClusterAuthorizationFailed => "; grant CREATE on the cluster, or make the topics beforehand",
+        Code::MessageSizeTooLarge | Code::MessageBatchTooLarge => {
+            "; raise the topic's max.message.bytes, or lower max.request.size so that the production handler decides"
+        }
+        _ => "",
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -26,12 +26,7 @@ impl fmt::Debug for Group {
 
 impl Group {
     pub(super) fn new(options: &KafkaOptions) -> Result<Self, LogError> {
-        let mut settings = options.settings.clone();
-        settings.insert("bootstrap.servers".to_owned(), options.bootstrap_servers.clone());
-        settings.entry("client.id".to_owned()).or_insert_with(|| options.application_id.clone());
-        let invalid = |message: &str| LogError::new(LogErrorKind::Invalid, message);
-        let settings =
-            ClientSettings::from_settings(&settings).map_err(|error| invalid("cannot reach the group with these settings").with_source(error))?;
+        let settings = client_settings(options)?;
         let timeout = settings.default_api_timeout;
         let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("straum-group").enable_all().build();
         let runtime = runtime.map_err(|error| LogError::new(LogErrorKind::Io, "cannot start a thread").with_source(error))?;
@@ -47,8 +42,17 @@ impl Group {
     pub(super) fn commit(&self, membership: &GroupMembership, offsets: &[CommittedOffset]) -> Result<(), LogError> {
         let unanswered = || LogError::new(LogErrorKind::Retriable, "committing offsets was not answered in time");
         let outcome = self.client.commit_offsets(membership, offsets).wait(self.timeout + Duration::from_secs(5)).ok_or_else(unanswered)?;
-        outcome.map_err(of_group)
+        outcome.map_err(|error| of_group("committing offsets", error))
     }
+}
+
+/// How the group's own connection reaches the brokers.
+pub(super) fn client_settings(options: &KafkaOptions) -> Result<ClientSettings, LogError> {
+    let mut settings = options.settings.clone();
+    settings.insert("bootstrap.servers".to_owned(), options.bootstrap_servers.clone());
+    settings.entry("client.id".to_owned()).or_insert_with(|| options.application_id.clone());
+    let invalid = |error| LogError::new(LogErrorKind::Invalid, "cannot reach the group with these settings").with_source(error);
+    ClientSettings::from_settings(&settings).map_err(invalid)
 }
 
 impl Drop for Group {
@@ -60,7 +64,7 @@ impl Drop for Group {
     }
 }
 
-fn of_group(error: GroupError) -> LogError {
+pub(super) fn of_group(doing: &str, error: GroupError) -> LogError {
     let kind = match error.kind() {
         GroupErrorKind::Retriable => LogErrorKind::Retriable,
         GroupErrorKind::Fenced => LogErrorKind::Fenced,
@@ -68,5 +72,5 @@ fn of_group(error: GroupError) -> LogError {
         GroupErrorKind::Unauthorized => LogErrorKind::Unauthorized,
         GroupErrorKind::Unsupported | GroupErrorKind::Fatal => LogErrorKind::Invalid,
     };
-    LogError::new(kind, "committing offsets failed").with_source(error)
+    LogError::new(kind, format!("{doing} failed")).with_source(error)
 }

@@ -33,17 +33,16 @@ pub struct KafkaLog {
 }
 
 impl KafkaLog {
-    /// Connects to a cluster, and asks it one question to know that it answers.
+    /// The way to a cluster, which need not be up yet: [`Log::topics`] asks it a first question. An application waits for
+    /// it.
     ///
     /// # Errors
-    /// [`LogErrorKind::Invalid`] for a setting that librdkafka or the engine refuses; [`LogErrorKind::Retriable`] when no
-    /// broker answers in time; [`LogErrorKind::Unauthorized`] when it does not let us in.
+    /// [`LogErrorKind::Invalid`] for a setting that librdkafka or the engine refuses.
     pub fn connect(options: KafkaOptions) -> Result<Self, LogError> {
         settings::check(&options)?;
         let client = Client::new(Role::Consumer, &settings::of_inquirer(&options))
             .map_err(|reason| LogError::new(LogErrorKind::Invalid, format!("making the client failed: {reason}")))?;
         let topics = Arc::new(Topics::new(client, options.request_timeout));
-        topics.names()?;
         let group = match options.group_protocol {
             GroupProtocol::Streams => Some(Group::new(&options)?),
             GroupProtocol::Fixed => None,

@@ -9,6 +9,7 @@
 //! for "now"; pausing a partition drops what was fetched of it, so rather hold records back than pause for a moment.
 
 mod admin;
+mod administration;
 mod block_on;
 mod consumer;
 mod deliveries;
@@ -23,5 +24,6 @@ mod settings;
 mod slots;
 mod topics;
 
+pub use administration::KafkaAdmin;
 pub use kafka_log::KafkaLog;
 pub use options::{GroupProtocol, KafkaOptions};

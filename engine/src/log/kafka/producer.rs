@@ -129,7 +129,7 @@ impl KafkaProducer {
                 kind @ (LogErrorKind::Fenced | LogErrorKind::Fatal) if self.transaction != Transaction::Never => kind,
                 _ => LogErrorKind::Abortable,
             };
-            let error = LogError::new(kind, "a record was not written").with_source(failure.code);
+            let error = LogError::new(kind, format!("a record was not written{}", errors::remedy(failure.code))).with_source(failure.code);
             Err(match deliveries.place(failure) {
                 Some(partition) => error.at(&partition),
                 None => error,

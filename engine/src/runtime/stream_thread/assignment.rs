@@ -9,8 +9,9 @@ use crate::group::{GroupError, GroupErrorKind};
 use crate::topology::TaskId;
 
 impl StreamThread {
-    /// Does what the membership asks for.
+    /// Does what the membership asks for, and takes up what the updater has done.
     pub(super) fn follow_membership(&mut self) -> Result<(), Error> {
+        self.follow_updater()?;
         if self.fenced {
             self.confirm_fence()?;
         }
@@ -33,7 +34,8 @@ impl StreamThread {
                 ThreadMessage::Epoch(_) | ThreadMessage::Endpoints(_) | ThreadMessage::Left => {}
             }
         }
-        Ok(())
+        self.open_tasks();
+        self.follow_updater()
     }
 
     /// As [`StreamThread::follow_membership`], while nothing is processed.
@@ -47,17 +49,29 @@ impl StreamThread {
     /// Does what the last assignment says, unless it is done. One that fails half-way is tried again.
     fn take_over(&mut self) -> Result<(), Error> {
         let Some((number, tasks, ready)) = self.assignment.clone() else { return Ok(()) };
-        self.assign(&tasks.active)?;
+        let standby: BTreeSet<TaskId> = tasks.standby.union(&tasks.warmup).copied().collect();
+        self.revoke(&tasks.active, &standby)?;
+        if !self.leaving.is_empty() {
+            return Ok(());
+        }
+        let has = |id: &TaskId| self.assigned.contains(id) || self.standby.contains(id);
+        if !tasks.active.iter().chain(&standby).all(has) {
+            self.plan = self.membership.plan(&self.environment.topology, &self.environment.config, &*self.log)?;
+        }
+        self.begun &= tasks.active.iter().all(|id| self.assigned.contains(id));
+        self.assigned = tasks.active.iter().copied().collect();
+        self.standby = standby;
         self.membership.owns(number, tasks);
         self.ready = ready;
         self.assignment = None;
         Ok(())
     }
 
-    /// Commits and closes the tasks that are not among `active`, and opens those that are new.
-    fn assign(&mut self, active: &BTreeSet<TaskId>) -> Result<(), Error> {
+    /// Commits and closes the tasks that are not `active` any more, and lets go of the states that are kept for nothing.
+    fn revoke(&mut self, active: &BTreeSet<TaskId>, standby: &BTreeSet<TaskId>) -> Result<(), Error> {
         let revoked: Vec<TaskId> = self.assigned.iter().copied().filter(|id| !active.contains(id)).collect();
         self.assigned.retain(|id| active.contains(id));
+        self.standby.retain(|id| standby.contains(id) || active.contains(id));
         if revoked.iter().any(|id| self.tasks.contains_key(id)) {
             // What cannot be committed is rolled back, and whoever has the task next does it again.
             self.commit_or_recover()?;
@@ -65,32 +79,39 @@ impl StreamThread {
         for id in revoked {
             tracing::info!(thread = %self.name, task = %id, "task revoked");
             self.suspended.remove(&id);
-            self.close_task(id)?;
+            self.tasks.remove(&id);
+            if !self.updating.contains_key(&id) {
+                self.states.close(id)?;
+            }
         }
-        if active.iter().any(|id| !self.assigned.contains(id)) {
-            self.plan = self.membership.plan(&self.environment.topology, &self.environment.config, &*self.log)?;
-        }
-        self.assigned = active.iter().copied().collect();
-        self.open_tasks()
+        let unwanted: Vec<TaskId> = self.updating.keys().copied().filter(|id| !active.contains(id) && !standby.contains(id)).collect();
+        self.remove_from_updater(unwanted);
+        Ok(())
     }
 
-    fn close_task(&mut self, id: TaskId) -> Result<(), Error> {
-        let Some(task) = self.tasks.remove(&id) else { return Ok(()) };
-        let state = task.state().clone();
-        drop(task);
-        self.states.close(id, state)
+    fn remove_from_updater(&mut self, tasks: impl IntoIterator<Item = TaskId>) {
+        for id in tasks {
+            self.updating.remove(&id);
+            self.leaving.insert(id);
+            self.updater.remove(id);
+        }
     }
 
     /// Lets go of all tasks and their states, as they were last committed.
     pub(super) fn close_tasks(&mut self) -> Result<(), Error> {
-        let open: Vec<TaskId> = self.tasks.keys().copied().collect();
-        open.into_iter().try_for_each(|id| self.close_task(id))
+        let updating: Vec<TaskId> = self.updating.keys().copied().collect();
+        self.remove_from_updater(updating);
+        let open: Vec<TaskId> = std::mem::take(&mut self.tasks).into_keys().collect();
+        open.into_iter().try_for_each(|id| self.states.close(id))
     }
 
     /// Only who has dropped everything may join again: the broker would take what the old membership had begun for the new
-    /// one's.
+    /// one's. It may be asked for again.
     fn confirm_fence(&mut self) -> Result<(), Error> {
         self.abandon()?;
+        if !self.leaving.is_empty() {
+            return Ok(());
+        }
         self.fenced = false;
         self.membership.aborted();
         Ok(())
@@ -101,6 +122,7 @@ impl StreamThread {
         self.ready = false;
         self.assignment = None;
         self.assigned.clear();
+        self.standby.clear();
         self.suspended.clear();
         self.environment.collector.output().clear();
         self.wrote = false;

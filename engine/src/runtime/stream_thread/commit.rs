@@ -143,6 +143,7 @@ impl StreamThread {
         tracing::warn!(thread = %self.name, kind = ?error.kind(), log = ?error.log_kind(), error = error.without_user_text(), "starting again from what is committed");
         self.environment.collector.output().clear();
         self.tasks.clear();
+        self.paused.clear();
         let open = self.transaction.take().is_some();
         self.failures += 1;
         self.trouble = Some(error.to_string());
@@ -166,10 +167,7 @@ impl StreamThread {
             _ if open && self.producer.abort().is_err() => self.renew()?,
             _ => {}
         }
-        // Out of the group they are no longer this thread's; the membership will say so.
-        if self.membership.identity().is_some() {
-            self.open_tasks()?;
-        }
+        self.consumer.assign(&[])?;
         self.broken = false;
         Ok(())
     }

@@ -1,49 +1,109 @@
-//! How a stream thread gets its tasks: it opens their state, brings it up to the changelogs, and reads on where the group
-//! stands.
+//! How a stream thread gets its tasks: the updater opens their states and brings them up to the changelogs, and the thread
+//! reads on where the group stands.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use straum_state::StoreSpec;
-
+use super::StreamThread;
 use super::commit::stands;
-use super::{StreamThread, isolation};
 use crate::error::{Error, ErrorKind};
-use crate::log::{CommittedOffset, LogError, LogErrorKind, StartOffset, TopicPartition};
-use crate::runtime::OffsetReset;
-use crate::runtime::restore::Restore;
+use crate::log::{StartOffset, TopicPartition};
+use crate::runtime::state_updater::{Ready, Report, Restored, TaskRole, start_without_offset};
 use crate::runtime::task::Task;
-use crate::topology::{Subtopology, TaskId, changelog_topic};
+use crate::topology::{Subtopology, TaskId};
 
 impl StreamThread {
-    /// Opens, restores and starts the assigned tasks that are not open, at the committed offsets. Tasks that failed in a
-    /// commit wait for their next try; one whose state cannot be opened waits too, and harms no other.
-    pub(super) fn open_tasks(&mut self) -> Result<(), Error> {
+    /// Gives the updater the assigned tasks that are not open. Those that failed wait for their next try.
+    pub(super) fn open_tasks(&mut self) {
+        // Out of the group they are no longer this thread's; the membership will say so.
+        if self.fenced || self.assignment.is_some() || self.membership.identity().is_none() {
+            return;
+        }
         let now = self.environment.clock.now();
-        let mut assignment = self.positions();
-        let closed = |id: &TaskId| !self.tasks.contains_key(id) && self.suspended.get(id).is_none_or(|failing| failing.may_run(now));
-        let closed: Vec<TaskId> = self.assigned.iter().copied().filter(closed).collect();
-        for id in closed {
-            match self.open_task(id) {
-                Ok((task, starts)) => {
-                    self.starts.extend(starts.iter().cloned());
-                    assignment.extend(starts);
-                    self.tasks.insert(id, task);
+        let active = self.assigned.iter().map(|id| (*id, TaskRole::Active));
+        let standby = self.standby.iter().filter(|id| !self.assigned.contains(id)).map(|id| (*id, TaskRole::Standby));
+        let closed = active.chain(standby).filter(|(id, role)| {
+            let due = self.suspended.get(id).is_none_or(|failing| failing.may_run(now));
+            due && !self.tasks.contains_key(id) && self.updating.get(id) != Some(role) && !self.leaving.contains(id)
+        });
+        for (id, role) in closed.collect::<Vec<_>>() {
+            self.updating.insert(id, role);
+            self.updater.add(id, role, self.plan.clone());
+        }
+    }
+
+    /// Starts the tasks whose states are complete, at the committed offsets. One that cannot be brought up waits, and harms no
+    /// other.
+    pub(super) fn follow_updater(&mut self) -> Result<(), Error> {
+        let mut complete = Vec::new();
+        while let Some(report) = self.updater.poll()? {
+            match report {
+                Report::Removed(id) => _ = self.leaving.remove(&id),
+                // The order to remove it follows.
+                Report::Ready(ready) if self.leaving.contains(&ready.task) => {}
+                Report::Failed { task, .. } if self.leaving.contains(&task) => {}
+                Report::Ready(ready) => {
+                    self.updating.remove(&ready.task);
+                    self.note_restored(ready.task, &ready.restored);
+                    complete.push(*ready);
                 }
-                // A state that cannot be opened, a processor that cannot begin.
-                Err(error) if matches!(error.kind(), ErrorKind::State | ErrorKind::Processing) => {
-                    self.suspended.entry(id).or_default().retry(error.in_task(id), &self.environment.config, now);
+                Report::Failed { task, error } => {
+                    self.updating.remove(&task);
+                    self.suspend(task, error)?;
                 }
-                Err(error) if stands(error.log_kind()) => {
-                    self.suspended.entry(id).or_default().pause(error.in_task(id));
-                }
-                Err(error) => return Err(error),
             }
         }
-        self.consumer.assign(&assignment)?;
-        self.paused.clear();
+        if !complete.is_empty() {
+            let mut assignment = self.positions();
+            for ready in complete {
+                let (id, starts) = (ready.task, ready.starts.clone());
+                match self.start(ready) {
+                    Ok(task) => {
+                        self.starts.extend(starts.iter().cloned());
+                        assignment.extend(starts);
+                        self.states.serve(id);
+                        self.tasks.insert(id, task);
+                    }
+                    Err(error) => self.suspend(id, error.in_task(id))?,
+                }
+            }
+            self.consumer.assign(&assignment)?;
+            self.paused.clear();
+        }
+        let stands = |id| self.suspended.get(id).is_some_and(|failing| !failing.waits_for_the_log());
+        self.begun |= self.assigned.iter().all(|id| self.tasks.contains_key(id) || stands(id));
         Ok(())
+    }
+
+    fn note_restored(&mut self, id: TaskId, stores: &[Restored]) {
+        self.restored.retain(|(task, before)| *task != id || stores.iter().all(|restored| restored.store != before.store));
+        for restored in stores {
+            let Restored { store, from, end, records, bytes } = restored;
+            tracing::info!(task = %id, %store, from, end, records, bytes, "restored");
+            self.restored.push((id, restored.clone()));
+        }
+    }
+
+    /// A state that cannot be opened or restored, a processor that cannot begin.
+    fn suspend(&mut self, id: TaskId, error: Error) -> Result<(), Error> {
+        if error.is_final() {
+            return Err(error);
+        }
+        let failing = self.suspended.entry(id).or_default();
+        let (config, now) = (&self.environment.config, self.environment.clock.now());
+        match error.kind() {
+            _ if stands(error.log_kind()) => failing.pause(error),
+            // It comes back, sooner or later.
+            ErrorKind::Log => failing.wait(error, config, now),
+            _ => failing.retry(error, config, now),
+        }
+        Ok(())
+    }
+
+    fn start(&self, ready: Ready) -> Result<Task, Error> {
+        let id = ready.task;
+        let subtopology = self.subtopology(id)?;
+        let made = catch_unwind(AssertUnwindSafe(|| Task::new(&self.environment, subtopology, id, ready.state, &ready.committed, &ready.starts)));
+        made.unwrap_or_else(|panic| Err(Error::panicked(&*panic)))
     }
 
     /// The partitions that are read, each from where it stands.
@@ -53,98 +113,16 @@ impl StreamThread {
         self.tasks.values().flat_map(Task::partitions).map(|partition| (partition.clone(), position(partition))).collect()
     }
 
-    fn open_task(&mut self, id: TaskId) -> Result<(Task, Vec<(TopicPartition, StartOffset)>), Error> {
-        let subtopology = self.subtopology(id)?;
-        let application = Arc::clone(&self.environment.config.application_id);
-        let graph = &self.environment.topology.graph;
-        let suppliers: Vec<_> =
-            subtopology.stores.iter().filter_map(|name| graph.stores.get(name)).map(|entry| Arc::clone(&entry.supplier)).collect();
-        let specs: Vec<StoreSpec> = suppliers.iter().map(|supplier| supplier.spec()).collect();
-        let plan = Arc::clone(&self.plan);
-        let partitions = plan.partitions(id);
-        let committed = self.committed(partitions)?;
-        let state = self.states.open(id, &specs)?;
-        for supplier in suppliers.iter().filter(|supplier| supplier.changelog_config().is_some()) {
-            let restore = Restore {
-                log: &*self.log,
-                client_id: &format!("{}-restore-consumer", self.name),
-                state: &state,
-                supplier: &**supplier,
-                changelog: TopicPartition::new(changelog_topic(&application, supplier.name()), id.partition),
-                isolation: isolation(&self.environment),
-                now: self.environment.clock.now(),
-                probe: &self.environment.probe,
-            };
-            let restored = restore.run(&mut |_| self.go_on())?;
-            tracing::info!(task = %id, store = %restored.store, from = restored.from, end = restored.end, records = restored.records, "restored");
-            self.restored.retain(|(task, before)| (*task, &before.store) != (id, &restored.store));
-            self.restored.push((id, restored));
-        }
-        let mut starts = Vec::with_capacity(partitions.len());
-        for (partition, offset) in partitions.iter().zip(&committed) {
-            let start = match offset {
-                Some(offset) => StartOffset::At(offset.offset),
-                None => self.without_offset(partition)?,
-            };
-            starts.push((partition.clone(), start));
-        }
-        let made = catch_unwind(AssertUnwindSafe(|| Task::new(&self.environment, &subtopology, id, state, &committed, &starts)));
-        let task = made.unwrap_or_else(|panic| Err(Error::panicked(&*panic)))?;
-        Ok((task, starts))
-    }
-
-    /// In the middle of long work: the thread is alive, and goes on unless the application closes.
-    fn go_on(&self) -> Result<(), Error> {
-        self.membership.still_here();
-        if self.environment.stop.load(Ordering::Acquire) {
-            return Err(LogError::new(LogErrorKind::Retriable, "the application closes before its tasks are restored").into());
-        }
-        Ok(())
-    }
-
-    fn subtopology(&self, id: TaskId) -> Result<Subtopology, Error> {
+    fn subtopology(&self, id: TaskId) -> Result<&Subtopology, Error> {
         let subtopologies = self.environment.topology.subtopologies();
-        subtopologies.iter().find(|subtopology| subtopology.id == id.subtopology).cloned().ok_or_else(|| {
+        subtopologies.iter().find(|subtopology| subtopology.id == id.subtopology).ok_or_else(|| {
             Error::new(ErrorKind::InvalidState, format!("no sub-topology {}, expected less than {}", id.subtopology, subtopologies.len())).in_task(id)
         })
     }
 
-    fn committed(&self, partitions: &[TopicPartition]) -> Result<Vec<Option<CommittedOffset>>, Error> {
-        loop {
-            match self.log.committed(&self.environment.config.application_id, partitions) {
-                Ok(offsets) => return Ok(offsets),
-                Err(error) if error.kind() == LogErrorKind::Retriable => {
-                    tracing::debug!(%error, "committed offsets are not stable yet");
-                    self.go_on()?;
-                    std::thread::sleep(self.environment.config.retry_backoff);
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-
-    /// Where a partition is read from when the group has no offset for it, or one that is not there any more. What is in
-    /// a repartition topic is always wanted.
-    fn without_offset(&self, partition: &TopicPartition) -> Result<StartOffset, Error> {
-        match self.environment.config.auto_offset_reset {
-            _ if self.plan.is_repartition(&partition.topic) => self.beginning(partition),
-            OffsetReset::Earliest => self.beginning(partition),
-            OffsetReset::Latest => Ok(StartOffset::End),
-            OffsetReset::None => {
-                let message = format!("no offset to read {partition} from and auto.offset.reset is none, expected the group to have committed one");
-                Err(LogError::new(LogErrorKind::OffsetOutOfRange, message).at(partition).into())
-            }
-        }
-    }
-
-    /// By its number, so that there is an offset to commit before anything is read.
-    fn beginning(&self, partition: &TopicPartition) -> Result<StartOffset, Error> {
-        Ok(StartOffset::At(self.log.offsets(partition)?.0))
-    }
-
     /// The offset a partition is to be read from has been deleted: retention was faster than the application.
     pub(super) fn reset(&mut self, partition: &TopicPartition, lost: Option<i64>) -> Result<(), Error> {
-        let start = self.without_offset(partition)?;
+        let start = start_without_offset(&*self.log, &self.environment.config, &self.plan, partition)?;
         tracing::error!(%partition, lost, ?start, "the next record was deleted before it was read; reading on from where the reset says");
         let mut assignment = self.positions();
         for (assigned, position) in &mut assignment {
