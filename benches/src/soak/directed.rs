@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::soak::blow::Chance;
 use crate::soak::harness::Run;
 use crate::soak::instance::{Fault, Point};
-use crate::soak::topology::{IN, PARTITIONS, topic};
+use crate::soak::topology::{ARRIVALS, IN, PARTITIONS, topic};
 use crate::soak::traffic::partitions;
 use straum::log::Log;
 
@@ -15,6 +15,9 @@ const ROUNDS: usize = 3;
 
 /// How long the others may take to do what a healthy engine keeps them from.
 const OTHERS: Duration = Duration::from_secs(6);
+
+/// Longer than a producer that is not stopped needs to write what it has.
+const STILL: Duration = Duration::from_secs(1);
 
 /// The instance that is struck.
 const VICTIM: usize = 0;
@@ -87,7 +90,9 @@ impl Run<'_> {
     /// its open transaction, and die.
     fn commit_behind_a_zombie(&mut self) -> anyhow::Result<()> {
         let tasks = self.fleet.status(VICTIM).tasks;
-        self.pause(VICTIM, Some(Point::BeforeOffsets))?;
+        self.hold(VICTIM, Point::BeforeOffsets)?;
+        self.wait_for_changelogs()?;
+        self.stop(VICTIM)?;
         let before = self.committed(tasks)?;
         self.wait_for_others(|run| Ok(run.committed(tasks)? > before))?;
         for other in [1, 2] {
@@ -99,6 +104,25 @@ impl Run<'_> {
         let restored = self.restored_by_others();
         self.wait_for_others(|run| Ok(run.restored_by_others() > restored))?;
         self.wake(VICTIM)
+    }
+
+    /// Waits until what the held thread has sent is written: until the changelogs have stood still for a while, but for those
+    /// of the others, which go on.
+    fn wait_for_changelogs(&mut self) -> anyhow::Result<()> {
+        let tasks = self.fleet.status(VICTIM).tasks;
+        let changelog = format!("{}-{ARRIVALS}-changelog", self.fleet.application());
+        let (mut ends, mut since) = (Vec::new(), Instant::now());
+        while since.elapsed() < STILL {
+            let mut now = Vec::new();
+            for partition in partitions(&changelog).iter().filter(|partition| tasks & (1 << partition.partition) != 0) {
+                now.push(self.log.offsets(partition)?.1);
+            }
+            if now != ends {
+                (ends, since) = (now, Instant::now());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
     }
 
     fn restored_by_others(&self) -> u64 {

@@ -219,10 +219,25 @@ impl<'a> Run<'a> {
     /// When the group keeps it.
     pub fn pause(&mut self, index: usize, at: Option<Point>) -> anyhow::Result<()> {
         if let Some(point) = at {
-            self.fleet.tell_at(index, "hold", point)?;
-            // One that does not come there is stopped where it is.
-            self.fleet.hear(index, "held", POINT)?;
+            self.hold(index, point)?;
         }
+        self.stop(index)
+    }
+
+    /// Lets the first thread that comes to a point wait there. One that does not come there goes on.
+    ///
+    /// # Errors
+    /// When the instance ends.
+    pub fn hold(&mut self, index: usize, point: Point) -> anyhow::Result<()> {
+        self.fleet.tell_at(index, "hold", point)?;
+        self.fleet.hear(index, "held", POINT).map(drop)
+    }
+
+    /// Stops an instance where it is, until the group has given it up.
+    ///
+    /// # Errors
+    /// When the group keeps it.
+    pub fn stop(&mut self, index: usize) -> anyhow::Result<()> {
         self.fleet.signal(index, Signal::STOP)?;
         let open = self.fleet.status(index);
         self.report.paused_open += u64::from(open.is(Phase::Open) || open.is(Phase::Committing));

@@ -211,7 +211,12 @@ fn show(streams: &Streams, status: &Writer) {
     let bit = |task: straum::topology::TaskId| u64::from(task.subtopology) * u64::from(PARTITIONS) + u64::from(task.partition);
     let tasks = streams.tasks().iter().filter(|task| task.failing.is_none()).fold(0, |mask, task| mask | (1_u64 << bit(task.id).min(63)));
     let (running, idle) = (streams.state() == State::Running, streams.is_idle());
-    status.update(|status| (status.tasks, status.running, status.idle) = (tasks, running, idle));
+    status.update(|status| {
+        (status.tasks, status.running, status.idle) = (tasks, running, idle);
+        if running {
+            status.restores_are_over();
+        }
+    });
 }
 
 /// Logs why tasks and threads do not go on: there is no personal id in it here.

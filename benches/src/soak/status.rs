@@ -99,6 +99,11 @@ impl Status {
         }
     }
 
+    /// All tasks are open: whoever read a changelog has read it.
+    pub fn restores_are_over(&mut self) {
+        self.phases.iter_mut().filter(|phase| **phase == Phase::Restoring).for_each(|phase| *phase = Phase::Quiet);
+    }
+
     /// True when a thread is in `phase`.
     #[must_use]
     pub fn is(&self, phase: Phase) -> bool {
