@@ -95,6 +95,25 @@ fn a_commit_that_was_begun_before_the_pause_counts_once() {
     assert!(report.holds() && report.rejoins > 0, "{:?} in {report:?}", report.violations());
 }
 
+/// The broker has records whose acknowledgement is lost; the transaction is aborted and done again. librdkafka would give their
+/// sequence numbers to the next ones, which the broker then takes for those it has, and does not write.
+#[test]
+fn records_are_written_again_whose_acknowledgement_was_lost() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let dir = tempfile::tempdir().unwrap();
+    let soak = directed(dir.path(), "lost-answers");
+    let report = soak
+        .drive(&SHARED, |run| {
+            for round in 0..8_u64 {
+                run.lose_answers(0, Duration::from_millis(300 + 50 * round))?;
+                run.fleet.settle(Duration::from_secs(60))?;
+            }
+            Ok(())
+        })
+        .unwrap();
+    assert!(report.holds() && report.rollbacks > 0, "{:?} in {report:?}", report.violations());
+}
+
 #[test]
 fn the_short_constructor_of_group_metadata_is_found() {
     let report = with_mistake("short-metadata", Fault::ShortGroupMetadata);

@@ -18,8 +18,8 @@ fn connect(broker: &Broker) -> KafkaLog {
 fn finish(log: &dyn Log, writer: &mut Box<dyn Producer>, id: &str) -> Option<LogErrorKind> {
     let error = writer.commit().err()?;
     match error.kind() {
-        LogErrorKind::Abortable => writer.abort().unwrap(),
-        LogErrorKind::Fenced | LogErrorKind::Fatal => *writer = producer(log, Some(id)),
+        LogErrorKind::Abortable if writer.abort().is_ok() => {}
+        LogErrorKind::Abortable | LogErrorKind::Fenced | LogErrorKind::Fatal => *writer = producer(log, Some(id)),
         kind => panic!("a commit is not answered with {kind:?}: {error}"),
     }
     Some(error.kind())

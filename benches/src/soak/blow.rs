@@ -24,6 +24,8 @@ pub enum Blow {
     CutAll,
     /// The connections of one instance are cut.
     CutOne,
+    /// One instance hears no answers for a while, then its connections are cut.
+    LoseAnswers,
     /// Two of the three instances close, and are back once the third has all tasks.
     Scale {
         /// They leave the group instead of waiting for its session time-out.
@@ -37,7 +39,7 @@ const DECK: [Blow; 20] = [
     Blow::Kill(Some(Point::BeforeCommit)),
     Blow::KillBroker,
     Blow::KillInRestore,
-    Blow::CutOne,
+    Blow::LoseAnswers,
     Blow::Kill(Some(Point::MidRecord)),
     Blow::Scale { leave: true },
     Blow::KillInRebalance,
@@ -65,6 +67,7 @@ impl fmt::Display for Blow {
             Self::KillBroker => "kill -9 of the broker",
             Self::CutAll => "connections of all cut",
             Self::CutOne => "connections of one cut",
+            Self::LoseAnswers => "answers to one lost, then cut",
             Self::Scale { leave: false } => "scaled 3 to 1 to 3 by closing",
             Self::Scale { leave: true } => "scaled 3 to 1 to 3 by leaving",
         })

@@ -59,6 +59,8 @@ impl Cluster {
             format!("advertised.listeners={own}{advertised}"),
             format!("listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}"),
             format!("group.streams.session.timeout.ms={}", session.as_millis()),
+            // A machine that is busy must not make the controller take the broker for dead.
+            "broker.session.timeout.ms=60000".to_owned(),
         ];
         Ok(Self { broker: Broker::start(name, &settings)?, proxies, session })
     }

@@ -185,6 +185,7 @@ impl<'a> Run<'a> {
                 let silence = Duration::from_millis(chance.below(3000));
                 self.fleet.cluster.proxies.get(index).map(|proxy| proxy.cut(silence)).context("there is no such proxy")?;
             }
+            Blow::LoseAnswers => self.lose_answers(index, Duration::from_millis(100 + chance.below(900)))?,
             Blow::Scale { leave } => {
                 let others: Vec<usize> = (0..INSTANCES).filter(|other| *other != index).collect();
                 others.iter().try_for_each(|other| self.close(*other, leave))?;
@@ -194,6 +195,14 @@ impl<'a> Run<'a> {
         }
         *self.report.faults.entry(blow.to_string()).or_default() += 1;
         Ok(())
+    }
+
+    /// What an instance sends arrives, but it hears nothing of it, and then has to connect again.
+    ///
+    /// # Errors
+    /// When there is no such instance.
+    pub fn lose_answers(&mut self, index: usize, silence: Duration) -> anyhow::Result<()> {
+        self.fleet.cluster.proxies.get(index).map(|proxy| proxy.lose_answers(silence)).context("there is no such proxy")
     }
 
     /// Kill -9 at a point, or at any time.

@@ -1,6 +1,6 @@
 //! A TCP proxy between an instance and the broker, which can cut every connection it carries.
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +22,8 @@ pub struct Proxy {
 struct Line {
     connections: Mutex<Vec<TcpStream>>,
     down: AtomicBool,
+    /// What the broker says is swallowed.
+    deaf: AtomicBool,
 }
 
 impl Line {
@@ -66,6 +68,27 @@ impl Proxy {
     }
 }
 
+impl Proxy {
+    /// Swallows what the broker says for a while, then cuts all connections: what was sent arrives, and nobody hears of it.
+    pub fn lose_answers(&self, silence: Duration) {
+        self.line.deaf.store(true, Ordering::Release);
+        std::thread::sleep(silence);
+        self.cut(Duration::ZERO);
+        self.line.deaf.store(false, Ordering::Release);
+    }
+}
+
+fn pass(mut from: &TcpStream, mut into: &TcpStream, deaf: Option<&AtomicBool>) -> io::Result<()> {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let read = from.read(&mut buffer)?;
+        let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else { return Ok(()) };
+        if !deaf.is_some_and(|deaf| deaf.load(Ordering::Acquire)) {
+            into.write_all(bytes)?;
+        }
+    }
+}
+
 fn carry(client: TcpStream, to: u16, line: &Arc<Line>) -> io::Result<()> {
     if line.down.load(Ordering::Acquire) {
         return Ok(());
@@ -79,9 +102,10 @@ fn carry(client: TcpStream, to: u16, line: &Arc<Line>) -> io::Result<()> {
     connections.retain(|connection| connection.peer_addr().is_ok());
     connections.extend([client.try_clone()?, broker.try_clone()?]);
     drop(connections);
-    for (mut from, mut into) in [(client.try_clone()?, broker.try_clone()?), (broker, client)] {
+    for (from, into, answers) in [(client.try_clone()?, broker.try_clone()?, false), (broker, client, true)] {
+        let line = Arc::clone(line);
         std::thread::Builder::new().name("proxied".to_owned()).spawn(move || {
-            let _ = io::copy(&mut from, &mut into);
+            let _ = pass(&from, &into, answers.then_some(&line.deaf));
             let _ = from.shutdown(Shutdown::Both);
             let _ = into.shutdown(Shutdown::Both);
         })?;
@@ -108,8 +132,6 @@ fn free_listener() -> anyhow::Result<TcpListener> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, Write};
-
     use super::*;
 
     #[test]

@@ -9,6 +9,7 @@ use crate::log::{Offset, TopicPartition};
 pub(super) struct Deliveries {
     topics: Vec<Topic>,
     failure: Option<Failure>,
+    dropped: bool,
 }
 
 #[derive(Debug)]
@@ -37,7 +38,7 @@ impl Deliveries {
         match outcome {
             RDKafkaErrorCode::NoError => self.acknowledge(topic, partition, offset),
             // We dropped it ourselves, on the way to an abort.
-            RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight => {}
+            RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight => self.dropped = true,
             code => {
                 self.failure.get_or_insert(Failure { topic, partition, code });
             }
@@ -72,9 +73,14 @@ impl Deliveries {
         Some(TopicPartition::new(topic.name.as_str(), u32::try_from(failure.partition).ok()?))
     }
 
+    /// Whether a record was dropped on the way to an abort since the last [`Deliveries::forget_failure`]. The broker may have it.
+    pub(super) fn has_dropped(&self) -> bool {
+        self.dropped
+    }
+
     /// A new transaction begins with a clean sheet.
     pub(super) fn forget_failure(&mut self) {
-        self.failure = None;
+        (self.failure, self.dropped) = (None, false);
     }
 }
 
@@ -104,7 +110,8 @@ mod tests {
         let failure = deliveries.failure();
         assert_eq!(failure.map(|failure| failure.code), Some(MessageTimedOut));
         assert_eq!(failure.and_then(|failure| deliveries.place(failure)), Some(TopicPartition::new("orders", 1)));
+        assert!(deliveries.has_dropped());
         deliveries.forget_failure();
-        assert_eq!(deliveries.failure(), None);
+        assert_eq!((deliveries.failure(), deliveries.has_dropped()), (None, false));
     }
 }

@@ -307,8 +307,15 @@ impl Producer for KafkaProducer {
         // what is on its way, whose reports it serves itself.
         let patience = self.outcome_timeout + self.delivery_timeout;
         self.repeat("aborting the transaction", patience, Sender::abort_transaction).map_err(give_up(LogErrorKind::Fatal))?;
+        let unknown = self.sender.deliveries(|deliveries| deliveries.has_dropped() || deliveries.failure().is_some());
         self.sender.deliveries(super::deliveries::Deliveries::forget_failure);
         self.transaction = Transaction::Closed;
+        if unknown {
+            // librdkafka gives the sequence numbers of what it drops to what comes next. The broker may have a dropped record
+            // whose acknowledgement was lost with its connection: it would take the next one for the same, and acknowledge it
+            // without writing it. A new producer counts from the beginning.
+            return Err(LogError::new(LogErrorKind::Fatal, "the transaction is aborted, and what became of its records is not known: make a new producer"));
+        }
         Ok(())
     }
 }

@@ -121,12 +121,15 @@ impl StreamThread {
     fn abandon(&mut self) -> Result<(), Error> {
         self.ready = false;
         self.assignment = None;
-        self.assigned.clear();
+        let assigned = std::mem::take(&mut self.assigned);
         self.standby.clear();
         self.suspended.clear();
         self.environment.collector.output().clear();
         self.wrote = false;
         self.close_tasks()?;
+        // A task that a recovery has dropped is not among those, and its state is open: queries would show it although
+        // another instance has the task.
+        assigned.into_iter().filter(|id| !self.leaving.contains(id)).try_for_each(|id| self.states.close(id))?;
         self.consumer.assign(&[])?;
         self.paused.clear();
         if self.transaction.take().is_some() && self.producer.abort().is_err() {
