@@ -47,7 +47,7 @@ impl Soak {
     /// When the application does not come back, or the harness cannot go on; the message says where the logs are.
     pub fn run(&self, cluster: &Cluster, mut progress: impl FnMut(usize, Blow)) -> anyhow::Result<Report> {
         let mut chance = Chance::new(self.seed);
-        let blows = chance.blows(self.faults);
+        let blows = chance.blows(self.faults, self.setup.guarantee);
         self.drive(cluster, |run| {
             for (number, blow) in blows.iter().enumerate() {
                 // Most faults strike a running application; some strike one that has not got over the last.
