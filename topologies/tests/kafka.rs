@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use broker::Broker;
@@ -42,7 +42,9 @@ fn straum(data: &Path, arguments: &[&str]) -> (i32, String, String) {
 struct Running {
     child: Child,
     address: String,
-    says: Option<std::thread::JoinHandle<String>>,
+    /// What it has said on standard error.
+    said: Arc<Mutex<String>>,
+    says: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Running {
@@ -55,15 +57,13 @@ impl Running {
             assert!(out.read_line(&mut line).unwrap() > 0, "{arguments:?} ended before it listened: {:?}", child.wait());
         }
         let address = line.split_once("http://").unwrap().1.split(';').next().unwrap().trim().to_owned();
-        let mut error = child.stderr.take().unwrap();
+        let error = BufReader::new(child.stderr.take().unwrap());
+        let said: Arc<Mutex<String>> = Arc::default();
+        let hears = Arc::clone(&said);
         // Its pipes are read on, so that it never waits for them.
-        let says = std::thread::spawn(move || {
-            let mut text = String::new();
-            error.read_to_string(&mut text).unwrap();
-            text
-        });
+        let says = std::thread::spawn(move || error.lines().for_each(|line| hears.lock().unwrap().push_str(&(line.unwrap() + "\n"))));
         std::thread::spawn(move || out.read_to_string(&mut String::new()));
-        Self { child, address, says: Some(says) }
+        Self { child, address, said, says: Some(says) }
     }
 
     /// The status and body of one of its pages.
@@ -84,7 +84,9 @@ impl Running {
         let since = Instant::now();
         assert!(Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap().success());
         let code = self.child.wait().unwrap().code();
-        (code, since.elapsed(), self.says.take().unwrap().join().unwrap())
+        let took = since.elapsed();
+        self.says.take().unwrap().join().unwrap();
+        (code, took, self.said.lock().unwrap().clone())
     }
 }
 
@@ -163,6 +165,7 @@ fn a_topology_runs_ends_on_sigterm_and_is_shown_and_reset() {
     // It waits for its source, alive and not ready, and goes on when it is made.
     let waiting = Running::start(data, &["run", "count", "--brokers", brokers, "--threads", "2"]);
     assert!(waiting.page("/internal/isalive").contains(" 200 ") && waiting.page("/internal/isready").contains(" 503 "));
+    wait("it has said what it waits for", || waiting.said.lock().unwrap().contains("topic words is missing; make it"));
     make(&log, &["words"]);
     waiting.wait_until_ready();
     send(&log, 300);
@@ -180,7 +183,6 @@ fn a_topology_runs_ends_on_sigterm_and_is_shown_and_reset() {
     send(&log, 30_000);
     let (code, took, said) = waiting.terminate();
     assert!(code == Some(0) && took < Duration::from_secs(30), "{code:?} after {took:?}: {said}");
-    assert!(said.contains("topic words is missing; make it"), "{said}");
     let again = Running::start(data, &["run", "count", "--brokers", brokers, "--threads", "2"]);
     again.wait_until_ready();
     counts(&log, 10_100);
@@ -251,8 +253,12 @@ fn failed(results: &[Value]) -> Vec<&str> {
     results.iter().filter(|result| result["result"] != "passed").map(|result| result["detail"].as_str().unwrap()).collect()
 }
 
+/// What one check leaves behind is looked for while no other makes topics.
+static TURN: Mutex<()> = Mutex::new(());
+
 #[test]
 fn every_scenario_file_passes_on_a_broker() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let failed = check(&[], &scenarios()).iter().filter(|result| result["result"] != "passed").map(ToString::to_string).collect::<Vec<_>>();
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));
     let left: Vec<String> = connect(&BROKER).topics().unwrap().into_iter().filter(|topic| topic.starts_with("straum-check-")).collect();
@@ -261,6 +267,7 @@ fn every_scenario_file_passes_on_a_broker() {
 
 #[test]
 fn ten_scenario_files_pass_on_a_broker_with_crashes() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let sampled: Vec<PathBuf> = scenarios().into_iter().step_by(5).take(10).collect();
     let results = check(&["--crash-everywhere"], &sampled);
     assert!(failed(&results).is_empty(), "{}", failed(&results).join("\n\n"));
@@ -273,6 +280,7 @@ fn ten_scenario_files_pass_on_a_broker_with_crashes() {
 
 #[test]
 fn a_wrong_expectation_fails_on_a_broker_and_says_why() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempfile::tempdir().unwrap();
     let head = "topology: count\nnow: 2026-01-26T08:00:00+01:00\nsteps:\n  - send: { topic: words, value: { text: foss } }\n";
     let steps = [

@@ -314,7 +314,10 @@ impl Producer for KafkaProducer {
             // librdkafka gives the sequence numbers of what it drops to what comes next. The broker may have a dropped record
             // whose acknowledgement was lost with its connection: it would take the next one for the same, and acknowledge it
             // without writing it. A new producer counts from the beginning.
-            return Err(LogError::new(LogErrorKind::Fatal, "the transaction is aborted, and what became of its records is not known: make a new producer"));
+            return Err(LogError::new(
+                LogErrorKind::Fatal,
+                "the transaction is aborted, and what became of its records is not known: make a new producer",
+            ));
         }
         Ok(())
     }

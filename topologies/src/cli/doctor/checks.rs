@@ -137,7 +137,7 @@ fn group(patient: &Patient, inspection: &Inspection) -> Check {
         return Check::warn("group", format!("{id} cannot be asked about"), "see version above");
     };
     match ErrorCode::from_code(group.error_code) {
-        None if !AclOperation::Read.is_in(group.authorized_operations) => {
+        None if !allows(group.authorized_operations, AclOperation::Read) => {
             Check::fail("group", format!("{id} may not be joined"), format!("grant READ on group {id}"))
         }
         None => Check::ok("group", format!("{id} is {} with {} members", group.group_state, group.members.len())),
@@ -189,12 +189,14 @@ fn group_settings(inspection: &Inspection) -> Vec<Check> {
     checks
 }
 
-/// What a user may not do of what is needed; nothing where the broker does not say.
+/// Whether an operation is allowed; taken for granted where the broker does not say.
+fn allows(authorized: i32, operation: AclOperation) -> bool {
+    authorized == i32::MIN || operation.is_in(authorized)
+}
+
+/// What a user may not do of what is needed.
 fn refused(topic: &MetadataTopic, needed: &[AclOperation]) -> Vec<&'static str> {
-    if topic.topic_authorized_operations == i32::MIN {
-        return Vec::new();
-    }
-    needed.iter().filter(|operation| !operation.is_in(topic.topic_authorized_operations)).map(|operation| operation.name()).collect()
+    needed.iter().filter(|operation| !allows(topic.topic_authorized_operations, **operation)).map(|operation| operation.name()).collect()
 }
 
 /// A topic that is the user's to make.
