@@ -223,9 +223,9 @@ fn processed(application: &Application) -> u64 {
 
 /// How many dead letters there are.
 fn dead_letters(application: &Application) -> Result<u64> {
-    let topics = application.log.describe()?;
-    let dead = topics.iter().filter(|topic| &*topic.name == DEAD_LETTERS).flat_map(|topic| &topic.partitions);
-    Ok(dead.map(|partition| partition.records).sum())
+    let topics = application.place.topics(|topic| topic == DEAD_LETTERS)?;
+    let dead = topics.as_array().into_iter().flatten().find(|topic| topic["topic"] == DEAD_LETTERS);
+    Ok(dead.and_then(|topic| topic["records"].as_u64()).unwrap_or(0))
 }
 
 /// By task and store: the first offset read and how many records; stores that were empty and stayed so are left out.

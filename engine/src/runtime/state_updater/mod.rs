@@ -209,8 +209,15 @@ fn run(mut updates: Updates, orders: &Receiver<Order>, reports: &Sender<Report>)
 
 /// Where a partition is read from when the group has no offset for it, or one that is not there any more. What is in a
 /// repartition topic is always wanted.
-pub(crate) fn start_without_offset(log: &dyn Log, config: &StreamsConfig, plan: &TaskPlan, partition: &TopicPartition) -> Result<StartOffset, Error> {
-    match config.auto_offset_reset {
+pub(crate) fn start_without_offset(
+    log: &dyn Log,
+    topology: &Topology,
+    config: &StreamsConfig,
+    plan: &TaskPlan,
+    partition: &TopicPartition,
+) -> Result<StartOffset, Error> {
+    let of_source = topology.graph.resets.get(&partition.topic).copied();
+    match of_source.unwrap_or(config.auto_offset_reset) {
         OffsetReset::Latest if !plan.is_repartition(&partition.topic) => Ok(StartOffset::End),
         OffsetReset::None if !plan.is_repartition(&partition.topic) => {
             let message = format!("no offset to read {partition} from and auto.offset.reset is none, expected the group to have committed one");
