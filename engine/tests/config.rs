@@ -448,7 +448,9 @@ fn nais_variables_are_taken_as_they_are() {
         ("ssl.key.location", "/secrets/kafka.key"),
     ];
     assert_eq!(kafka.settings, expected.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect());
-    for (key, value) in [("schema.registry.url", "https://registry:26487"), ("basic.auth.user.info", "user:word"), ("application.id", "team.app_stream_1")] {
+    for (key, value) in
+        [("schema.registry.url", "https://registry:26487"), ("basic.auth.user.info", "user:word"), ("application.id", "team.app_stream_1")]
+    {
         assert_eq!(sources.get(key), Some(value), "{key}");
     }
     assert!(!format!("{sources:?}").contains("word"), "values are not printed");

@@ -10,22 +10,21 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use broker::Broker;
 use serde_json::Value;
 use straum::log::kafka::{GroupProtocol, KafkaLog, KafkaOptions};
-use straum::log::{
-    ConsumerOptions, HeaderView, Isolation, Log, OutputBatch, ProducerOptions, StartOffset, TopicPartition, TopicSpec,
-};
+use straum::log::{ConsumerOptions, HeaderView, Isolation, Log, OutputBatch, ProducerOptions, StartOffset, TopicPartition, TopicSpec};
 
 /// How long something may take that a healthy cluster does at once. A slow machine is not a failure.
 const PATIENCE: Duration = Duration::from_secs(90);
 const PARTITIONS: u32 = 2;
 const WORDS: [&str; 3] = ["foss", "elv", "bekk"];
 
-static BROKER: LazyLock<Broker> = LazyLock::new(|| Broker::start("straum-cli"));
+/// Thousands of partitions come and go: each is given less room beforehand.
+static BROKER: LazyLock<Broker> = LazyLock::new(|| Broker::start_with("straum-cli", &["log.index.size.max.bytes=262144"]));
 
 fn command(data: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_straum"));
@@ -44,7 +43,9 @@ fn straum(data: &Path, arguments: &[&str]) -> (i32, String, String) {
 struct Running {
     child: Child,
     address: String,
-    says: Option<std::thread::JoinHandle<String>>,
+    /// What it has said on standard error.
+    said: Arc<Mutex<String>>,
+    says: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Running {
@@ -57,15 +58,13 @@ impl Running {
             assert!(out.read_line(&mut line).unwrap() > 0, "{arguments:?} ended before it listened: {:?}", child.wait());
         }
         let address = line.split_once("http://").unwrap().1.split(';').next().unwrap().trim().to_owned();
-        let mut error = child.stderr.take().unwrap();
+        let error = BufReader::new(child.stderr.take().unwrap());
+        let said: Arc<Mutex<String>> = Arc::default();
+        let hears = Arc::clone(&said);
         // Its pipes are read on, so that it never waits for them.
-        let says = std::thread::spawn(move || {
-            let mut text = String::new();
-            error.read_to_string(&mut text).unwrap();
-            text
-        });
+        let says = std::thread::spawn(move || error.lines().for_each(|line| hears.lock().unwrap().push_str(&(line.unwrap() + "\n"))));
         std::thread::spawn(move || out.read_to_string(&mut String::new()));
-        Self { child, address, says: Some(says) }
+        Self { child, address, said, says: Some(says) }
     }
 
     /// The status and body of one of its pages.
@@ -86,7 +85,9 @@ impl Running {
         let since = Instant::now();
         assert!(Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap().success());
         let code = self.child.wait().unwrap().code();
-        (code, since.elapsed(), self.says.take().unwrap().join().unwrap())
+        let took = since.elapsed();
+        self.says.take().unwrap().join().unwrap();
+        (code, took, self.said.lock().unwrap().clone())
     }
 }
 
@@ -165,6 +166,7 @@ fn a_topology_runs_ends_on_sigterm_and_is_shown_and_reset() {
     // It waits for its source, alive and not ready, and goes on when it is made.
     let waiting = Running::start(data, &["run", "count", "--brokers", brokers, "--threads", "2"]);
     assert!(waiting.page("/internal/isalive").contains(" 200 ") && waiting.page("/internal/isready").contains(" 503 "));
+    wait("it has said what it waits for", || waiting.said.lock().unwrap().contains("topic words is missing; make it"));
     make(&log, &["words"]);
     waiting.wait_until_ready();
     send(&log, 300);
@@ -182,7 +184,6 @@ fn a_topology_runs_ends_on_sigterm_and_is_shown_and_reset() {
     send(&log, 30_000);
     let (code, took, said) = waiting.terminate();
     assert!(code == Some(0) && took < Duration::from_secs(30), "{code:?} after {took:?}: {said}");
-    assert!(said.contains("topic words is missing; make it"), "{said}");
     let again = Running::start(data, &["run", "count", "--brokers", brokers, "--threads", "2"]);
     again.wait_until_ready();
     counts(&log, 10_100);

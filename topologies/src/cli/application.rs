@@ -106,7 +106,19 @@ impl Application {
         }
         let (stores, clock) = (definition.stores(), Arc::clone(&opening.clock));
         let (streams, caught_up) = (RwLock::new(streams), AtomicI64::new(clock.now()));
-        Ok(Self { definition, topology, place, streams, stores, service, clock, group, started: AtomicBool::new(false), ends: OnceLock::new(), caught_up })
+        Ok(Self {
+            definition,
+            topology,
+            place,
+            streams,
+            stores,
+            service,
+            clock,
+            group,
+            started: AtomicBool::new(false),
+            ends: OnceLock::new(),
+            caught_up,
+        })
     }
 
     /// Notes where the topics it reads end now: what is there at the start.

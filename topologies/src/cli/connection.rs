@@ -48,7 +48,9 @@ impl Connection {
     fn ask_folder(&self, request: &Request) -> Result<Value> {
         if let Some(brokers) = self.folder.occupant()?.and_then(|occupant| occupant.brokers) {
             let folder = self.folder.path().display();
-            bail!("{folder} is of a topology on Kafka ({brokers}) whose process does not run: start it with straum run TOPOLOGY --brokers {brokers}, then ask again");
+            bail!(
+                "{folder} is of a topology on Kafka ({brokers}) whose process does not run: start it with straum run TOPOLOGY --brokers {brokers}, then ask again"
+            );
         }
         if matches!(request, Request::Topics | Request::Tail { .. } | Request::Produce { .. }) {
             return operator::of_topics(&Place::Embedded(open_log(&self.folder)?), |_| true, request, SystemClock.now());
@@ -57,7 +59,8 @@ impl Connection {
             .folder
             .occupant()?
             .with_context(|| format!("no topology has run in {} yet; start with: straum run TOPOLOGY", self.folder.path().display()))?;
-        let application = Application::open(&self.folder, &occupant, Opening { clock: Arc::new(SystemClock), settings: ConfigSources::new(), paused: true })?;
+        let application =
+            Application::open(&self.folder, &occupant, Opening { clock: Arc::new(SystemClock), settings: ConfigSources::new(), paused: true })?;
         let answer = operator::of_stores(&application, request);
         application.close()?;
         answer

@@ -49,11 +49,16 @@ impl Doctor {
             Ok(inspection) => checks::all(&patient, &inspection),
             Err(error) => {
                 let causes = format!("{:#}", anyhow::Error::from(error));
-                vec![Check::fail("brokers", format!("{} cannot be used: {causes}", patient.servers), "correct bootstrap.servers, security.protocol and the credentials")]
+                vec![Check::fail(
+                    "brokers",
+                    format!("{} cannot be used: {causes}", patient.servers),
+                    "correct bootstrap.servers, security.protocol and the credentials",
+                )]
             }
         };
         if common.json {
-            let rows = checks.iter().map(|check| json!({ "check": check.what, "verdict": check.verdict.word(), "found": check.found, "do": check.remedy }));
+            let rows =
+                checks.iter().map(|check| json!({ "check": check.what, "verdict": check.verdict.word(), "found": check.found, "do": check.remedy }));
             output::json(&Value::Array(rows.collect()))?;
         } else {
             for check in &checks {

@@ -58,7 +58,10 @@ impl Describe {
         let options = self.cluster.options(&*definition)?;
         let id = options.application_id.clone();
         let Some(group) = KafkaAdmin::new(&options)?.group()? else {
-            eprintln!("no streams group {id} on {}; it is there once the topology has run: straum run {} --brokers …", options.bootstrap_servers, self.topology);
+            eprintln!(
+                "no streams group {id} on {}; it is there once the topology has run: straum run {} --brokers …",
+                options.bootstrap_servers, self.topology
+            );
             return Ok(Outcome::Failed);
         };
         let log = KafkaLog::connect(options)?;

@@ -128,8 +128,11 @@ fn missing(application: &Application, topics: &[&str]) -> Result<Vec<String>> {
         if application.place.log().partitions(topic)?.is_none() {
             let declared = application.definition.topics().into_iter().find(|declared| declared.name == *topic);
             let partitions = declared.as_ref().map_or(1, |declared| declared.partitions);
-            let config: String = declared.iter().flat_map(|declared| declared.config).map(|(name, value)| format!(" --config {name}={value}")).collect();
-            missing.push(format!("topic {topic} is missing; make it: kafka-topics --create --topic {topic} --partitions {partitions}{config} --bootstrap-server …"));
+            let config: String =
+                declared.iter().flat_map(|declared| declared.config).map(|(name, value)| format!(" --config {name}={value}")).collect();
+            missing.push(format!(
+                "topic {topic} is missing; make it: kafka-topics --create --topic {topic} --partitions {partitions}{config} --bootstrap-server …"
+            ));
         }
     }
     Ok(missing)

@@ -55,10 +55,12 @@ impl Reset {
         let definition = super::find(&self.topology)?;
         let options = self.cluster.options(&*definition)?;
         let (admin, log) = (KafkaAdmin::new(&options)?, KafkaLog::connect(options.clone())?);
-        let id = options.application_id.clone();
+        let id = options.application_id;
         let group = admin.group()?;
         if let Some(members) = group.as_ref().map(|group| group.members.len()).filter(|members| *members > 0) {
-            eprintln!("group {id} has {members} members: stop every process of the application first; one that was killed is in the group until its session time-out");
+            eprintln!(
+                "group {id} has {members} members: stop every process of the application first; one that was killed is in the group until its session time-out"
+            );
             return Ok(Outcome::Failed);
         }
         let folder = DataFolder::new(common.data.as_deref());
@@ -82,7 +84,8 @@ impl Reset {
         folder: &DataFolder,
     ) -> Result<Plan> {
         // The settings it last ran with decide which topics it has.
-        let settings = folder.occupant()?.filter(|occupant| occupant.topology == definition.name()).map_or_else(Settings::new, |found| found.settings);
+        let settings =
+            folder.occupant()?.filter(|occupant| occupant.topology == definition.name()).map_or_else(Settings::new, |found| found.settings);
         let topology = definition.build(&settings).map_err(anyhow::Error::from_boxed)?;
         let described = heartbeat_topology(&topology, &id);
         let inputs = described.subtopologies.iter().flat_map(|sub| &sub.source_topics);
@@ -117,8 +120,11 @@ impl Plan {
             admin.delete_group()?;
         }
         admin.delete_topics(&self.internal.iter().map(String::as_str).collect::<Vec<_>>())?;
-        let offsets: Vec<_> =
-            self.inputs.iter().map(|(partition, _, start)| CommittedOffset { partition: partition.clone(), offset: *start, metadata: String::new() }).collect();
+        let offsets: Vec<_> = self
+            .inputs
+            .iter()
+            .map(|(partition, _, start)| CommittedOffset { partition: partition.clone(), offset: *start, metadata: String::new() })
+            .collect();
         Ok(log.commit_offsets(&GroupMembership { group: self.id.clone(), member: None }, &offsets)?)
     }
 
@@ -134,7 +140,7 @@ impl Plan {
         for topic in &self.internal {
             row("internal topic", topic.clone(), "deleted".to_owned());
         }
-        for state in &self.state {
+        if let Some(state) = &self.state {
             row("state", state.display().to_string(), "deleted".to_owned());
         }
         for topic in &self.others {

@@ -73,7 +73,9 @@ impl Run {
             let log = kafka_process::connect(&sources.kafka(&id)?)?;
             let application = Application::prepare(&folder, &occupant, &opening, Some(log))?;
             kafka_process::run(application, &folder, address, |address| {
-                output::line(format_args!("{name} runs as group {id} on {brokers} with its state in {place} and listens on http://{address}; Ctrl-C ends it"))
+                output::line(format_args!(
+                    "{name} runs as group {id} on {brokers} with its state in {place} and listens on http://{address}; Ctrl-C ends it"
+                ))
             })?;
         } else {
             let application = Application::open(&folder, &occupant, opening)?;

@@ -113,10 +113,7 @@ pub(super) fn expect(pending: &mut Vec<Came>, expect: &Expect) -> Result<(), Pro
     let expected = Value::Array(expect.records.iter().map(expected_shown).collect());
     let came = Value::Array(pending.iter().map(|came| came_shown(came, with_headers, with_timestamp)).collect());
     let message = format!("{} records in {}, {:?} match of {} expected", pending.len(), expect.topic, expect.matching, expect.records.len());
-    Err(Problem {
-        message: message.to_lowercase().replace(&expect.topic.to_lowercase(), &expect.topic),
-        difference: difference(&expected, &came),
-    })
+    Err(Problem { message: message.to_lowercase().replace(&expect.topic.to_lowercase(), &expect.topic), difference: difference(&expected, &came) })
 }
 
 /// Counts and consumes what has come out of a topic.
@@ -187,6 +184,9 @@ pub(super) fn http(service: Option<&dyn HttpService>, stores: Stores<'_>, asking
         Some(expected) if !contains(&answer.body, expected) => {
             Err(Problem { message: format!("answer of {name}"), difference: difference(expected, &focus(&answer.body, expected)) })
         }
-        _ => asked.lists.iter().try_for_each(|list| lists::check(&answer.body, list).map_err(|wrong| Problem::new(format!("answer of {name}: {wrong}")))),
+        _ => asked
+            .lists
+            .iter()
+            .try_for_each(|list| lists::check(&answer.body, list).map_err(|wrong| Problem::new(format!("answer of {name}: {wrong}")))),
     }
 }

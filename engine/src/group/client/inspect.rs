@@ -6,8 +6,8 @@ use super::calls::GroupClient;
 use super::pending::Pending;
 use crate::group::GroupError;
 use crate::group::wire::{
-    Api, BrokerAddress, ConfigResource, DescribeConfigsRequest, DescribeRequest, DescribedGroup, FinalizedFeature, HeartbeatRequest,
-    MetadataRequest, MetadataTopic, Request, RequestedTopic,
+    Api, BrokerAddress, ConfigResource, DescribeConfigsRequest, DescribeRequest, DescribedGroup, FinalizedFeature, HeartbeatRequest, MetadataRequest,
+    MetadataTopic, Request, RequestedTopic,
 };
 
 /// An operation that Kafka's access rules allow or refuse. Kafka: `AclOperation`.

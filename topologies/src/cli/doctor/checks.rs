@@ -112,13 +112,21 @@ pub(super) fn all(patient: &Patient, inspection: &Inspection) -> Vec<Check> {
 fn features(inspection: &Inspection) -> Vec<Check> {
     let level = |name: &str| inspection.features.iter().find(|feature| feature.name == name).map_or(0, |feature| feature.max_version_level);
     let streams = match (inspection.knows_streams_groups, level("streams.version")) {
-        (false, _) => Check::fail("version", "the broker does not do streams groups", "upgrade to Kafka 4.2 or later, with streams in group.coordinator.rebalance.protocols; or --config group.protocol=fixed with one process"),
+        (false, _) => Check::fail(
+            "version",
+            "the broker does not do streams groups",
+            "upgrade to Kafka 4.2 or later, with streams in group.coordinator.rebalance.protocols; or --config group.protocol=fixed with one process",
+        ),
         (true, 0) => Check::fail("version", "streams.version is 0", "kafka-features upgrade --feature streams.version=1"),
         (true, level) => Check::ok("version", format!("streams.version is {level}")),
     };
     let transactions = match level("transaction.version") {
         2.. => Check::ok("version", "transaction.version is 2"),
-        level => Check::warn("version", format!("transaction.version is {level}"), "kafka-features upgrade --feature transaction.version=2: a producer that is cut off cannot leave a transaction hanging then"),
+        level => Check::warn(
+            "version",
+            format!("transaction.version is {level}"),
+            "kafka-features upgrade --feature transaction.version=2: a producer that is cut off cannot leave a transaction hanging then",
+        ),
     };
     vec![streams, transactions]
 }
@@ -129,10 +137,16 @@ fn group(patient: &Patient, inspection: &Inspection) -> Check {
         return Check::warn("group", format!("{id} cannot be asked about"), "see version above");
     };
     match ErrorCode::from_code(group.error_code) {
-        None if !AclOperation::Read.is_in(group.authorized_operations) => Check::fail("group", format!("{id} may not be joined"), format!("grant READ on group {id}")),
+        None if !allows(group.authorized_operations, AclOperation::Read) => {
+            Check::fail("group", format!("{id} may not be joined"), format!("grant READ on group {id}"))
+        }
         None => Check::ok("group", format!("{id} is {} with {} members", group.group_state, group.members.len())),
         Some(ErrorCode::GroupIdNotFound) => match group.error_message.as_deref().filter(|message| message.contains("not a streams group")) {
-            Some(_) => Check::fail("group", format!("{id} is a group of another kind"), "stop what uses it; when it is empty it becomes a streams group, and its offsets stay"),
+            Some(_) => Check::fail(
+                "group",
+                format!("{id} is a group of another kind"),
+                "stop what uses it; when it is empty it becomes a streams group, and its offsets stay",
+            ),
             None => Check::ok("group", format!("{id} is not there yet; the first start makes it")),
         },
         Some(error) => Check::fail("group", format!("{id}: {error}"), error.reason()),
@@ -144,7 +158,11 @@ fn group_settings(inspection: &Inspection) -> Vec<Check> {
         Ok(settings) => settings,
         Err(code) => {
             let error = ErrorCode::from_code(*code).map_or_else(String::new, |error| error.to_string());
-            return vec![Check::warn("settings", format!("the group's are not shown: {error}"), "grant DESCRIBE_CONFIGS on the group, or ask who runs the cluster")];
+            return vec![Check::warn(
+                "settings",
+                format!("the group's are not shown: {error}"),
+                "grant DESCRIBE_CONFIGS on the group, or ask who runs the cluster",
+            )];
         }
     };
     let number = |name: &str| settings.get(name).and_then(|value| value.parse::<u64>().ok());
@@ -160,19 +178,25 @@ fn group_settings(inspection: &Inspection) -> Vec<Check> {
     }
     match number("streams.num.standby.replicas") {
         Some(replicas) if replicas > 0 => {
-            checks.push(Check::warn("settings", format!("streams.num.standby.replicas is {replicas}"), "see the README on what standbys do here; 0 switches them off"));
+            checks.push(Check::warn(
+                "settings",
+                format!("streams.num.standby.replicas is {replicas}"),
+                "see the README on what standbys do here; 0 switches them off",
+            ));
         }
         Some(_) | None => {}
     }
     checks
 }
 
-/// What a user may not do of what is needed; nothing where the broker does not say.
+/// Whether an operation is allowed; taken for granted where the broker does not say.
+fn allows(authorized: i32, operation: AclOperation) -> bool {
+    authorized == i32::MIN || operation.is_in(authorized)
+}
+
+/// What a user may not do of what is needed.
 fn refused(topic: &MetadataTopic, needed: &[AclOperation]) -> Vec<&'static str> {
-    if topic.topic_authorized_operations == i32::MIN {
-        return Vec::new();
-    }
-    needed.iter().filter(|operation| !operation.is_in(topic.topic_authorized_operations)).map(|operation| operation.name()).collect()
+    needed.iter().filter(|operation| !allows(topic.topic_authorized_operations, **operation)).map(|operation| operation.name()).collect()
 }
 
 /// A topic that is the user's to make.
@@ -198,7 +222,9 @@ fn internal(topics: &BTreeMap<&str, &MetadataTopic>, what: &'static str, name: &
         needed.push(AclOperation::Delete);
     }
     match topics.get(name).map(|topic| (topic, ErrorCode::from_code(topic.error_code))) {
-        None | Some((_, Some(ErrorCode::UnknownTopicOrPartition))) => Check::ok(what, format!("{name} is made at the first start (that needs CREATE)")),
+        None | Some((_, Some(ErrorCode::UnknownTopicOrPartition))) => {
+            Check::ok(what, format!("{name} is made at the first start (that needs CREATE)"))
+        }
         Some((_, Some(error))) => Check::fail(what, format!("{name}: {error}"), error.reason()),
         Some((topic, None)) => match refused(topic, &needed).as_slice() {
             [] => Check::ok(what, format!("{name}, {} partitions", topic.partitions.len())),
@@ -218,7 +244,11 @@ fn partitions(patient: &Patient, topics: &BTreeMap<&str, &MetadataTopic>) -> Vec
             let differs = counts.iter().any(|(_, other)| counts.first().is_some_and(|(_, first)| first != other));
             if differs {
                 let found: Vec<String> = counts.iter().map(|(topic, count)| format!("{topic} has {count}")).collect();
-                checks.push(Check::fail("partitions", format!("topics that are joined differ: {}", found.join(", ")), "make them anew with equally many partitions"));
+                checks.push(Check::fail(
+                    "partitions",
+                    format!("topics that are joined differ: {}", found.join(", ")),
+                    "make them anew with equally many partitions",
+                ));
             }
         }
         for topic in &sub.repartition_source_topics {
@@ -242,5 +272,9 @@ fn partitions(patient: &Patient, topics: &BTreeMap<&str, &MetadataTopic>) -> Vec
 }
 
 fn wrong(topic: &str, found: usize, wanted: usize) -> Check {
-    Check::fail("partitions", format!("{topic} has {found}, expected {wanted}"), "straum reset makes it anew, or give the sources the partitions they had")
+    Check::fail(
+        "partitions",
+        format!("{topic} has {found}, expected {wanted}"),
+        "straum reset makes it anew, or give the sources the partitions they had",
+    )
 }

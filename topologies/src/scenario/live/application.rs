@@ -16,7 +16,7 @@ use super::namespace::Namespace;
 use crate::registry::TopologyDefinition;
 
 /// How long the cluster may take for what it does at once. A slow machine is not a failure.
-pub(super) const PATIENCE: Duration = Duration::from_secs(90);
+pub(super) const PATIENCE: Duration = Duration::from_secs(180);
 
 /// How long nothing is asked of the cluster while the application works.
 const LOOK: Duration = Duration::from_millis(2);
@@ -47,13 +47,12 @@ impl Application {
     pub(super) fn open(place: &Place, topology: &Topology, paused: bool) -> Result<Self, Problem> {
         let log = Namespace::new(Arc::new(KafkaLog::connect(place.options.clone())?), &place.prefix);
         let (changed, states) = channel();
-        let options = StreamsOptions::default()
-            .handlers(place.definition.handlers())
-            .clock(Arc::<ManualClock>::clone(&place.clock))
-            .state_listener(move |new, _| {
+        let options = StreamsOptions::default().handlers(place.definition.handlers()).clock(Arc::<ManualClock>::clone(&place.clock)).state_listener(
+            move |new, _| {
                 // Nobody listens any more once it is dropped.
                 let _ = changed.send(new);
-            });
+            },
+        );
         let config = config(place);
         let application_id = Arc::clone(&config.application_id);
         let mut streams = Streams::new(topology, config, Arc::new(log.clone()), options);

@@ -42,7 +42,9 @@ impl Outputs {
             ends.push((partition, end));
         }
         let deadline = Instant::now() + PATIENCE;
-        while let Some((partition, end)) = ends.iter().find(|(partition, end)| self.consumer.position(partition).is_none_or(|position| position < *end)) {
+        while let Some((partition, end)) =
+            ends.iter().find(|(partition, end)| self.consumer.position(partition).is_none_or(|position| position < *end))
+        {
             if Instant::now() > deadline {
                 return Err(Problem::new(format!("{partition} cannot be read up to {end}: a transaction is open")));
             }
@@ -51,7 +53,9 @@ impl Outputs {
             for batch in &batches {
                 let Some(topic) = self.topics.get_mut(&*batch.partition().topic) else { continue };
                 let number = batch.partition().partition;
-                topic.unsorted.extend(batch.iter().map(|record| (number, Came::of(record.key, record.value, record.headers.iter(), record.timestamp))));
+                topic
+                    .unsorted
+                    .extend(batch.iter().map(|record| (number, Came::of(record.key, record.value, record.headers.iter(), record.timestamp))));
             }
         }
         let topic = self.topics.entry(name.to_owned()).or_default();

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use straum::log::kafka::{KafkaAdmin, KafkaLog};
 use straum::log::partitioner::partition_for_key;
-use straum::log::{CommittedOffset, GroupMembership, HeaderView, Log, OutputBatch, Producer, ProducerOptions, TopicPartition, TopicSpec, encode_header};
+use straum::log::{
+    CommittedOffset, GroupMembership, HeaderView, Log, OutputBatch, Producer, ProducerOptions, TopicPartition, TopicSpec, encode_header,
+};
 use straum::runtime::ManualClock;
 
 use super::super::expectations::{self, Asking, Problem};
