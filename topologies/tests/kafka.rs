@@ -23,7 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const PARTITIONS: u32 = 2;
 const WORDS: [&str; 3] = ["foss", "elv", "bekk"];
 
-static BROKER: LazyLock<Broker> = LazyLock::new(|| Broker::start("straum-cli"));
+/// Thousands of partitions come and go: each is given less room beforehand.
+static BROKER: LazyLock<Broker> = LazyLock::new(|| Broker::start_with("straum-cli", &["log.index.size.max.bytes=262144"]));
 
 fn command(data: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_straum"));

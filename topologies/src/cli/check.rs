@@ -34,7 +34,7 @@ pub(super) struct Check {
     #[arg(long, value_name = "HOST:PORT")]
     kafka: Option<String>,
     /// How many files run at once on Kafka
-    #[arg(long, default_value_t = 6, requires = "kafka")]
+    #[arg(long, default_value_t = 4, requires = "kafka")]
     at_once: usize,
     #[command(flatten)]
     configuration: Configuration,

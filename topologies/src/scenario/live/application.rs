@@ -16,7 +16,7 @@ use super::namespace::Namespace;
 use crate::registry::TopologyDefinition;
 
 /// How long the cluster may take for what it does at once. A slow machine is not a failure.
-pub(super) const PATIENCE: Duration = Duration::from_secs(90);
+pub(super) const PATIENCE: Duration = Duration::from_secs(180);
 
 /// How long nothing is asked of the cluster while the application works.
 const LOOK: Duration = Duration::from_millis(2);

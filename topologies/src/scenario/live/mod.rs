@@ -19,6 +19,7 @@ use straum::log::kafka::KafkaOptions;
 use super::crash::Tried;
 use super::failure::Failure;
 use super::file::Scenario;
+use application::PATIENCE;
 use run::{Crashing, Run};
 
 /// The cluster that cases run on.
@@ -43,7 +44,7 @@ impl Cluster {
     }
 
     fn options(&self, group: String) -> KafkaOptions {
-        KafkaOptions { application_id: group, ..self.options.clone() }
+        KafkaOptions { application_id: group, request_timeout: PATIENCE, ..self.options.clone() }
     }
 }
 
