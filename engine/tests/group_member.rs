@@ -459,7 +459,7 @@ fn what_a_person_must_mend_ends_the_member_and_says_so() {
         (30, GroupErrorKind::Unauthorized, "grant READ on the group"),
         (31, GroupErrorKind::Unauthorized, "grant CREATE"),
         (35, GroupErrorKind::Unsupported, "streams.version=1"),
-        (42, GroupErrorKind::Fatal, "must be reset"),
+        (42, GroupErrorKind::Fatal, "straum reset"),
         (81, GroupErrorKind::Fatal, "group.streams.max.size"),
         (111, GroupErrorKind::Fatal, "group.instance.id"),
         (130, GroupErrorKind::Fatal, "contradict"),

@@ -156,7 +156,7 @@ fn another_topology_is_refused_with_a_remedy() {
     until("it is refused", &mut changed, |threads| threads[0].failed.is_some());
     let error = changed[0].failed.clone().unwrap();
     assert_eq!(error.kind(), GroupErrorKind::Fatal);
-    assert!(error.to_string().contains("must be reset"), "{error}");
+    assert!(error.to_string().contains("straum reset"), "{error}");
 }
 
 #[test]
