@@ -181,7 +181,7 @@ mod tests {
             ("inputs: 0", |report| report.inputs = 0),
             ("totals: 0", |report| report.ticks = 0),
             ("outputs: 99", |report| report.outputs = 99),
-            ("faults: 19", |report| report.faults.extend([("a".to_owned(), 11)])),
+            ("faults: 19", |report| report.faults.extend([("a".to_owned(), 10)])),
             ("open transaction: 3", |report| report.kills.open_transaction = 3),
             ("in a commit: 0", |report| report.kills.commit = 0),
             ("in a restore: 0", |report| report.kills.restore = 0),

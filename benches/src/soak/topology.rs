@@ -136,6 +136,7 @@ mod tests {
         driver.input("app-in", Utf8, Utf8).pipe_values(&mut driver, [("a", "1"), ("b", "1"), ("a", "2")])?;
         driver.advance_wall_clock(TELL)?;
         driver.advance_wall_clock(Duration::from_secs(1))?;
+        driver.settle()?;
         let pairs = |pairs: &[(&str, &str)]| pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect::<Vec<_>>();
         assert_eq!(driver.output("app-out", Utf8, Utf8).read_pairs(&driver)?, pairs(&[("a", "1 1"), ("b", "1 1"), ("a", "2 2")]));
         assert_eq!(driver.output("app-totals", Utf8, Utf8).read_pairs(&driver)?, pairs(&[("#0", "1 3")]));
