@@ -49,12 +49,14 @@ impl Broker {
         run(&["kill", "--name", &self.name]).map(drop)
     }
 
-    /// Starts it again on the same port and data.
+    /// Starts it again on the same port and data. A broker that comes back before its own controller knows that it is one may
+    /// fail to register and end: it is started once more then.
     ///
     /// # Errors
     /// When it does not answer in time.
     pub fn start_again(&self) -> anyhow::Result<()> {
-        run(&["start", "--name", &self.name]).map(drop)
+        let start = || run(&["start", "--name", &self.name]).map(drop);
+        start().or_else(|_| start())
     }
 
     /// What it has logged since it was last started, and its data, for those who look into a failure.

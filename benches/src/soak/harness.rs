@@ -93,6 +93,9 @@ impl Soak {
     }
 }
 
+/// How often the instances are asked again for rows that do not fit.
+const ASKED_AGAIN: u32 = 5;
+
 /// A soak that runs.
 #[derive(Debug)]
 pub struct Run<'a> {
@@ -294,11 +297,21 @@ impl<'a> Run<'a> {
         self.report.differences = if wrong(self) {
             self.watcher.look(|seen| seen.differences.clone())
         } else {
-            let rows = self.rows()?;
-            self.report.rows = rows.values().map(BTreeMap::len).sum();
-            let changelogs = changelogs(&*self.log, &application)?;
             self.report.aborted_outputs = aborted_outputs(&*self.log, &application)?;
-            self.watcher.look(|seen| seen.verify(&produced, &rows, &changelogs))
+            let mut asked = 0;
+            loop {
+                let rows = self.rows()?;
+                self.report.rows = rows.values().map(BTreeMap::len).sum();
+                let changelogs = changelogs(&*self.log, &application)?;
+                let differences = self.watcher.look(|seen| seen.verify(&produced, &rows, &changelogs));
+                // While tasks move, as they do once an instance is back, nobody shows their rows. What is wrong stays wrong.
+                if differences.is_empty() || asked == ASKED_AGAIN {
+                    break differences;
+                }
+                asked += 1;
+                std::thread::sleep(Duration::from_secs(1));
+                self.fleet.settle(PATIENCE)?;
+            }
         };
         (self.report.outputs, self.report.ticks) = self.watcher.look(|seen| (seen.outputs, seen.ticks));
         for index in 0..INSTANCES {
