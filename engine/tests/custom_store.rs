@@ -5,7 +5,7 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 use std::time::{Duration, Instant};
 
 use straum::dsl::{Consumed, Produced, StreamsBuilder};
@@ -131,16 +131,24 @@ impl StoreSupplier for LargestSupplier {
 }
 
 #[derive(Default)]
-struct Offer(Option<Rc<RefCell<Largest>>>);
+struct Offer {
+    store: Option<Rc<RefCell<Largest>>>,
+    /// Met before and after a record of the key "met".
+    meeting: Option<Arc<Barrier>>,
+}
 
 impl Processor<String, i64, String, i64> for Offer {
     fn init(&mut self, context: &ProcessorContext<'_, String, i64>) -> Result<(), BoxError> {
-        self.0 = Some(context.custom_store(NAME)?);
+        self.store = Some(context.custom_store(NAME)?);
         Ok(())
     }
 
     fn process(&mut self, record: Record<String, i64>, context: &ProcessorContext<'_, String, i64>) -> Result<(), BoxError> {
-        let store = self.0.as_ref().ok_or("init was not called")?;
+        if let Some(meeting) = self.meeting.as_ref().filter(|_| record.key == "met") {
+            meeting.wait();
+            meeting.wait();
+        }
+        let store = self.store.as_ref().ok_or("init was not called")?;
         let largest = store.borrow_mut().offer(&record.key, record.value)?;
         if record.value == 1000 {
             return Err("a number that no one can bear".into());
@@ -150,13 +158,14 @@ impl Processor<String, i64, String, i64> for Offer {
 }
 
 fn topology() -> Topology {
-    topology_with(&Arc::default())
+    topology_with(&Arc::default(), None)
 }
 
-fn topology_with(gate: &Arc<Mutex<()>>) -> Topology {
+fn topology_with(gate: &Arc<Mutex<()>>, meeting: Option<Arc<Barrier>>) -> Topology {
     let builder = StreamsBuilder::new();
     builder.add_custom_store(LargestSupplier::new(gate));
-    builder.stream("in", Consumed::with(Utf8, I64)).process("offer", Offer::default, &[NAME]).to("out", Produced::with(Utf8, I64));
+    let offer = move || Offer { store: None, meeting: meeting.clone() };
+    builder.stream("in", Consumed::with(Utf8, I64)).process("offer", offer, &[NAME]).to("out", Produced::with(Utf8, I64));
     builder.build().unwrap()
 }
 
@@ -181,12 +190,14 @@ fn it_is_undone_with_its_record_and_survives_a_crash() {
     assert_eq!(output.read_pairs(&driver).unwrap(), [("a".to_owned(), 7)]);
 }
 
-fn write(log: &EmbeddedLog, partition: u32, key: &str, number: i64) {
+fn write(log: &EmbeddedLog, partition: u32, rows: &[(&str, i64)]) {
     let options = ProducerOptions { client_id: "test".to_owned(), transactional_id: None, transaction_timeout: Duration::from_secs(10) };
     let mut producer = log.producer(&options).unwrap();
     let mut batch = OutputBatch::new();
     let topic = batch.topic(&"in".into());
-    batch.push(topic, partition, 0, Some(key.as_bytes()), Some(&number.to_be_bytes()), HeaderView::new(&[]));
+    for (key, number) in rows {
+        batch.push(topic, partition, 0, Some(key.as_bytes()), Some(&number.to_be_bytes()), HeaderView::new(&[]));
+    }
     producer.send(&batch).unwrap();
     producer.flush().unwrap();
 }
@@ -199,24 +210,27 @@ fn wait(what: &str, streams: &Streams, holds: impl Fn(&Streams) -> bool) {
     }
 }
 
+/// One task is restored while the other reads; what it reads comes faster than it may buffer.
 #[test]
-fn tasks_that_are_ready_process_while_another_is_restored() {
+fn tasks_that_are_ready_process_while_another_is_restored_and_after() {
     let folder = tempfile::tempdir().unwrap();
     let log = Arc::new(EmbeddedLog::in_memory(EmbeddedOptions::new()).unwrap());
     for name in ["in", "out"] {
         log.create_topic(&TopicSpec { name: name.to_owned(), partitions: 2, config: BTreeMap::new() }).unwrap();
     }
-    let gate = Arc::new(Mutex::new(()));
+    let (gate, meeting) = (Arc::new(Mutex::new(())), Arc::new(Barrier::new(2)));
     let start = || {
         let mut config = StreamsConfig::new("app");
         config.state_dir = folder.path().to_owned();
         config.poll = Duration::from_millis(1);
-        let mut streams = Streams::new(&topology_with(&gate), config, Arc::<EmbeddedLog>::clone(&log), StreamsOptions::default());
+        config.buffered_records_per_partition = 1;
+        let mut streams =
+            Streams::new(&topology_with(&gate, Some(Arc::clone(&meeting))), config, Arc::<EmbeddedLog>::clone(&log), StreamsOptions::default());
         streams.start().unwrap();
         streams
     };
     let held = TaskId { subtopology: 0, partition: 1 };
-    write(&log, 1, "held", 5);
+    write(&log, 1, &[("held", 5)]);
     let mut first = start();
     wait("it commits", &first, |streams| streams.commits() > 0);
     first.close().unwrap();
@@ -227,13 +241,21 @@ fn tasks_that_are_ready_process_while_another_is_restored() {
     second = start();
     let restoring = |changelog: &ChangelogProgress| (changelog.task, changelog.role) == (held, TaskRole::Active);
     wait("it restores", &second, |streams| streams.changelogs().iter().any(restoring));
-    write(&log, 0, "other", 7);
-    write(&log, 1, "held", 3);
+    write(&log, 0, &[("other", 7)]);
+    write(&log, 1, &[("held", 3)]);
     wait("the other task processes", &second, |streams| streams.tasks().iter().any(|task| task.id.partition == 0 && task.processed == 1));
     wait("and commits", &second, |streams| streams.commits() > 0);
     assert_eq!((second.state(), second.tasks().len()), (State::Rebalancing, 1), "one task is not complete yet");
+    // It is complete while the other processes what was too much for its buffer.
+    write(&log, 0, &[("met", 1), ("other", 8), ("other", 9)]);
+    meeting.wait();
     drop(shut);
-    wait("both process", &second, |streams| streams.state() == State::Running && streams.tasks().iter().all(|task| task.processed == 1));
+    wait("it is restored", &second, |streams| streams.changelogs().is_empty());
+    meeting.wait();
+    let processed = |streams: &Streams, partition| streams.tasks().iter().find(|task| task.id.partition == partition).map(|task| task.processed);
+    wait("both process", &second, |streams| streams.state() == State::Running && processed(streams, 0) == Some(4));
+    write(&log, 0, &[("other", 10)]);
+    wait("and go on", &second, |streams| (processed(streams, 0), processed(streams, 1)) == (Some(5), Some(1)));
     assert!(second.changelogs().is_empty(), "nothing is read any more");
     let restored = second.restored();
     let (_, restored) = restored.iter().find(|(task, _)| *task == held).unwrap();

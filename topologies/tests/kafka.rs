@@ -201,6 +201,10 @@ fn a_topology_runs_ends_on_sigterm_and_is_shown_and_reset() {
     assert!(code == 0 && out.contains("Done."), "{out}{error}");
     wait("its internal topics are gone", || log.partitions("count-words-counted-changelog").unwrap().is_none());
     assert!(!data.join("state/count").exists());
+    let fresh = Running::start(data, &["run", "count", "--brokers", brokers]);
+    let row = || straum(data, &["store", "get", "words-counted", "foss", "--json"]);
+    wait("all is counted anew, once", || serde_json::from_str::<Value>(&row().1).is_ok_and(|row| row["value"] == 10_100));
+    drop(fresh);
 }
 
 #[test]

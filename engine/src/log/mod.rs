@@ -202,7 +202,8 @@ pub trait Log: Send + Sync {
 
 /// Reads assigned partitions. Owned by one thread.
 pub trait Consumer: Send {
-    /// Replaces the assignment. A partition that stays with [`StartOffset::At`] its own position loses nothing.
+    /// Replaces the assignment. A partition that stays with [`StartOffset::At`] its own position loses nothing, and one that stays
+    /// is paused as it was.
     ///
     /// # Errors
     /// [`LogErrorKind::UnknownTopic`] names the first partition that does not exist.

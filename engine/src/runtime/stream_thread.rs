@@ -212,7 +212,7 @@ impl StreamThread {
         let now = self.environment.clock.now();
         if self.broken {
             self.renew()?;
-            self.consumer.assign(&[])?;
+            self.read(&[])?;
             self.broken = false;
         }
         self.follow_membership()?;

@@ -25,6 +25,7 @@ macro_rules! every_case {
             a_topic_is_made_once_with_one_number_of_partitions
             deleted_records_are_gone
             a_paused_partition_waits
+            a_paused_partition_waits_through_assignments
             an_assignment_at_its_own_position_loses_nothing
             the_end_is_that_of_the_assignment
             offsets_are_acknowledged_by_partition
@@ -294,6 +295,30 @@ pub fn a_paused_partition_waits(log: &dyn Log) {
     assert_eq!(shown(&read_on(consumer.as_mut(), &other, 1)), ["c"]);
     assert_eq!(consumer.position(&paused), Some(0));
     consumer.resume(std::slice::from_ref(&paused)).unwrap();
+    assert_eq!(shown(&read_on(consumer.as_mut(), &paused, 2)), ["a", "b"]);
+}
+
+pub fn a_paused_partition_waits_through_assignments(log: &dyn Log) {
+    let topic = topic(log, "contract-paused-assigned", 2);
+    let (paused, other) = (at(&topic, 0), at(&topic, 1));
+    let mut producer = producer(log, None);
+    write(producer.as_mut(), &paused, &values(&["a", "b"]));
+    let mut consumer = consumer(log, Isolation::ReadCommitted);
+    consumer.assign(&[(paused.clone(), StartOffset::At(0))]).unwrap();
+    consumer.pause(std::slice::from_ref(&paused)).unwrap();
+    // Where it stood, and elsewhere.
+    for (place, word) in [(0, "c"), (1, "d")] {
+        consumer.assign(&[(paused.clone(), StartOffset::At(place)), (other.clone(), StartOffset::At(place))]).unwrap();
+        write(producer.as_mut(), &other, &values(&[word]));
+        assert_eq!(shown(&read_on(consumer.as_mut(), &other, place + 1)), [word]);
+        assert_eq!(consumer.position(&paused), Some(place));
+    }
+    consumer.resume(std::slice::from_ref(&paused)).unwrap();
+    assert_eq!(shown(&read_on(consumer.as_mut(), &paused, 2)), ["b"]);
+    // One that has gone in between has forgotten it.
+    consumer.pause(std::slice::from_ref(&paused)).unwrap();
+    consumer.assign(&[]).unwrap();
+    consumer.assign(&[(paused.clone(), StartOffset::At(0))]).unwrap();
     assert_eq!(shown(&read_on(consumer.as_mut(), &paused, 2)), ["a", "b"]);
 }
 

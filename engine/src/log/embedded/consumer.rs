@@ -92,7 +92,8 @@ impl Consumer for EmbeddedConsumer {
                 StartOffset::End => partition.lock().limit(self.isolation),
                 StartOffset::At(offset) => *offset,
             };
-            assigned.push(Assigned { partition, position, end: None, paused: false, lost: false });
+            let paused = self.find(name).is_some_and(|before| before.paused);
+            assigned.push(Assigned { partition, position, end: None, paused, lost: false });
         }
         self.assigned = assigned;
         self.turn = 0;

@@ -99,6 +99,7 @@ impl Consumer for KafkaConsumer {
             let before = self.slots.get(partition);
             if !before.is_some_and(|slot| stays(slot, start)) {
                 let mut slot = Slot::new(partition.clone(), Some(self.start(partition, *start)?))?;
+                slot.paused = before.is_some_and(|earlier| earlier.paused);
                 slot.failed_before = before.filter(|earlier| earlier.failed).and_then(|earlier| earlier.position);
                 added.push(slot);
             }
@@ -109,7 +110,7 @@ impl Consumer for KafkaConsumer {
             std::mem::take(&mut self.slots).into_slots().partition(|slot| seen.contains(&slot.partition) && !moved.contains(&slot.partition));
         self.failures.retain(|failure| failure.partition().is_none_or(|partition| kept.iter().any(|slot| slot.partition == *partition)));
         self.stop(removed.iter().filter(|slot| !slot.paused))?;
-        self.fetch(added.iter())?;
+        self.fetch(added.iter().filter(|slot| !slot.paused))?;
         self.slots = Slots::new(kept.into_iter().chain(added).collect());
         Ok(())
     }

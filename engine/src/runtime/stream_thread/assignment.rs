@@ -76,13 +76,16 @@ impl StreamThread {
             // What cannot be committed is rolled back, and whoever has the task next does it again.
             self.commit_or_recover()?;
         }
-        for id in revoked {
+        for id in &revoked {
             tracing::info!(thread = %self.name, task = %id, "task revoked");
-            self.suspended.remove(&id);
-            self.tasks.remove(&id);
-            if !self.updating.contains_key(&id) {
-                self.states.close(id)?;
+            self.suspended.remove(id);
+            self.tasks.remove(id);
+            if !self.updating.contains_key(id) {
+                self.states.close(*id)?;
             }
+        }
+        if !revoked.is_empty() {
+            self.read(&self.positions())?;
         }
         let unwanted: Vec<TaskId> = self.updating.keys().copied().filter(|id| !active.contains(id) && !standby.contains(id)).collect();
         self.remove_from_updater(unwanted);
@@ -130,8 +133,7 @@ impl StreamThread {
         // A task that a recovery has dropped is not among those, and its state is open: queries would show it although
         // another instance has the task.
         assigned.into_iter().filter(|id| !self.leaving.contains(id)).try_for_each(|id| self.states.close(id))?;
-        self.consumer.assign(&[])?;
-        self.paused.clear();
+        self.read(&[])?;
         if self.transaction.take().is_some() && self.producer.abort().is_err() {
             self.renew()?;
         }

@@ -145,7 +145,6 @@ impl StreamThread {
         tracing::warn!(thread = %self.name, kind = ?error.kind(), log = ?error.log_kind(), error = error.without_user_text(), "starting again from what is committed");
         self.environment.collector.output().clear();
         self.tasks.clear();
-        self.paused.clear();
         let open = self.transaction.take().is_some();
         self.failures += 1;
         self.trouble = Some(error.to_string());
@@ -169,7 +168,7 @@ impl StreamThread {
             _ if open && self.producer.abort().is_err() => self.renew()?,
             _ => {}
         }
-        self.consumer.assign(&[])?;
+        self.read(&[])?;
         self.broken = false;
         Ok(())
     }

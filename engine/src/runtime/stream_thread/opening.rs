@@ -66,8 +66,7 @@ impl StreamThread {
                     Err(error) => self.suspend(id, error.in_task(id))?,
                 }
             }
-            self.consumer.assign(&assignment)?;
-            self.paused.clear();
+            self.read(&assignment)?;
         }
         let stands = |id| self.suspended.get(id).is_some_and(|failing| !failing.waits_for_the_log());
         self.begun |= self.assigned.iter().all(|id| self.tasks.contains_key(id) || stands(id));
@@ -107,7 +106,7 @@ impl StreamThread {
     }
 
     /// The partitions that are read, each from where it stands.
-    fn positions(&self) -> Vec<(TopicPartition, StartOffset)> {
+    pub(super) fn positions(&self) -> Vec<(TopicPartition, StartOffset)> {
         let started = |partition: &TopicPartition| self.starts.get(partition).copied().unwrap_or(StartOffset::Beginning);
         let position = |partition: &TopicPartition| self.consumer.position(partition).map_or_else(|| started(partition), StartOffset::At);
         self.tasks.values().flat_map(Task::partitions).map(|partition| (partition.clone(), position(partition))).collect()
@@ -130,10 +129,13 @@ impl StreamThread {
                 *position = start;
             }
         }
-        self.consumer.assign(&assignment)?;
-        if !self.paused.is_empty() {
-            self.consumer.pause(&self.paused)?;
-        }
+        self.read(&assignment)
+    }
+
+    /// Reads these partitions and no others. Those of which enough is buffered go on waiting.
+    pub(super) fn read(&mut self, assignment: &[(TopicPartition, StartOffset)]) -> Result<(), Error> {
+        self.consumer.assign(assignment)?;
+        self.paused.retain(|paused| assignment.iter().any(|(partition, _)| partition == paused));
         Ok(())
     }
 }
