@@ -4,4 +4,5 @@
 pub mod broker;
 pub mod crash_proof;
 pub mod memory_proof;
+pub mod restart;
 pub mod soak;

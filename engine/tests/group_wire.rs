@@ -197,6 +197,7 @@ fn read_as_everything(bytes: &[u8]) {
     each!(
         ApiVersionsRequest,
         DeleteGroupsRequest,
+        DescribeClassicRequest,
         DescribeRequest,
         FindCoordinatorRequest,
         HeartbeatRequest,

@@ -179,6 +179,8 @@ fn a_topology_runs_ends_on_sigterm_and_is_shown_and_reset() {
     assert!(described["offsets"].as_array().unwrap().iter().any(|row| row["topic"] == "words" && row["lag"] == 0), "{out}");
     let (code, _, error) = on(&["reset", "count", "--execute"]);
     assert!(code == 1 && error.contains("has 2 members"), "{error}");
+    let (code, out, _) = on(&["adopt", "count", "--execute"]);
+    assert!(code == 1 && out.contains("has 2 members") && out.contains("Nothing has been done"), "{out}");
 
     // Ended under load, and started again: every word counts once.
     send(&log, 30_000);
@@ -194,6 +196,18 @@ fn a_topology_runs_ends_on_sigterm_and_is_shown_and_reset() {
 
     // Members that have not left are there until the session time-out.
     wait("the group is empty", || on(&["reset", "count"]).0 == 0);
+    // It changes hands: no longer a streams group, and the next to start goes on where it was.
+    let (code, out, error) = on(&["adopt", "count", "--json"]);
+    let plan: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{code}: {out}{error}"));
+    assert_eq!((&plan["standing"]["protocol"], &plan["executed"]), (&Value::from("streams"), &Value::from(false)), "{out}");
+    assert!(on(&["group", "describe", "count"]).0 == 0, "it was only shown");
+    let (code, out, error) = on(&["adopt", "count", "--execute"]);
+    assert!(code == 0 && out.contains("count-words-counted-changelog") && out.contains("Done."), "{out}{error}");
+    assert_eq!(on(&["group", "describe", "count"]).0, 1, "it has no topology any more");
+    let (code, out, _) = on(&["doctor", "count"]);
+    assert!(code == 0 && out.contains("goes on at its offsets"), "{out}");
+    let (_, out, _) = on(&["adopt", "count", "--json"]);
+    assert_eq!(serde_json::from_str::<Value>(&out).unwrap()["offsets"], plan["offsets"], "{out}");
     let (_, out, _) = on(&["reset", "count"]);
     assert!(out.contains("count-words-counted-changelog") && out.contains("Nothing has been done"), "{out}");
     assert!(log.partitions("count-words-counted-changelog").unwrap().is_some());
@@ -218,6 +232,7 @@ fn what_cannot_be_run_is_said_before_anything_is_done() {
         (&["run", "count", "--config-file", "none.properties"], 1, &["none.properties"]),
         (&["reset", "count"], 1, &["bootstrap.servers is missing"]),
         (&["group", "describe", "count"], 1, &["bootstrap.servers is missing"]),
+        (&["adopt", "count"], 1, &["bootstrap.servers is missing"]),
     ] {
         let (actual, out, error) = straum(&data, arguments);
         assert_eq!(actual, code, "{arguments:?}: {out}{error}");

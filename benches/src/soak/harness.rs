@@ -291,7 +291,8 @@ impl<'a> Run<'a> {
         if !wrong(self) {
             self.wait("all is idle", PATIENCE, |run| Ok(run.fleet.alive().into_iter().all(|index| run.fleet.status(index).idle)))?;
             let application = self.fleet.application().to_owned();
-            self.wait("no transaction is open", PATIENCE, |run| run.watcher.has_read_all(&*run.log, &application))?;
+            let read = self.wait("no transaction is open", PATIENCE, |run| Ok(run.watcher.unread(&*run.log, &application)?.is_empty()));
+            read.with_context(|| format!("not read: {:?}", self.watcher.unread(&*self.log, &application)))?;
         }
         let application = self.fleet.application().to_owned();
         self.report.differences = if wrong(self) {

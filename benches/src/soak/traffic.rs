@@ -193,18 +193,20 @@ impl Watcher {
         if self.going.thread.as_ref().is_some_and(JoinHandle::is_finished) { self.going.stop() } else { Ok(()) }
     }
 
-    /// True when all that is written now has been read: no transaction is open.
+    /// The partitions of which not all that is written now has been read, with how far they are: transactions are open.
     ///
     /// # Errors
     /// When the broker does not answer.
-    pub fn has_read_all(&self, log: &dyn Log, application: &str) -> anyhow::Result<bool> {
+    pub fn unread(&self, log: &dyn Log, application: &str) -> anyhow::Result<Vec<String>> {
+        let mut unread = Vec::new();
         for partition in [OUT, TOTALS].into_iter().flat_map(|name| partitions(&topic(application, name))) {
             let (_, end) = log.offsets(&partition)?;
-            if lock(&self.view).positions.get(&partition).is_none_or(|position| *position < end) {
-                return Ok(false);
+            let position = lock(&self.view).positions.get(&partition).copied();
+            if position.is_none_or(|position| position < end) {
+                unread.push(format!("{partition} at {position:?} of {end}"));
             }
         }
-        Ok(true)
+        Ok(unread)
     }
 
     /// Stops, and gives what was seen.

@@ -44,9 +44,9 @@ impl Doctor {
             globals: definition.global_topics().iter().map(|topic| (*topic).to_owned()).collect(),
             dead_letters: config.dead_letter_topic.as_deref().map(str::to_owned),
         };
-        let asked = KafkaAdmin::new(&options).and_then(|admin| admin.inspect(&patient.topics()));
+        let asked = KafkaAdmin::new(&options).and_then(|admin| Ok((admin.inspect(&patient.topics())?, admin.standing())));
         let checks = match asked {
-            Ok(inspection) => checks::all(&patient, &inspection),
+            Ok((inspection, standing)) => checks::all(&patient, &inspection, standing.ok().flatten().as_ref()),
             Err(error) => {
                 let causes = format!("{:#}", anyhow::Error::from(error));
                 vec![Check::fail(

@@ -3,6 +3,7 @@
 //! A command asks the process that runs on the data folder, when there is one, and opens the folder itself when there is none.
 //! Exit codes: 0 done; 1 it failed, or what was asked for is not there; 2 it was not understood.
 
+mod adopt;
 mod application;
 mod check;
 mod configuration;
@@ -88,6 +89,8 @@ enum Command {
     Group(group::Group),
     /// Let a topology on Kafka begin from the beginning; shows what it would do unless told to
     Reset(reset::Reset),
+    /// Take an application on Kafka over from Kafka Streams, or give it back; shows what it would do unless told to
+    Adopt(adopt::Adopt),
     /// Check whether a topology can run on a Kafka cluster, and what to change
     Doctor(doctor::Doctor),
 }
@@ -121,6 +124,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Check(check) => check.run(common),
         Command::Group(group) => group.run(common),
         Command::Reset(reset) => reset.run(common),
+        Command::Adopt(adopt) => adopt.run(common),
         Command::Doctor(doctor) => doctor.run(common),
     };
     match result {

@@ -13,8 +13,8 @@ use super::{MemberHandle, Pending};
 use crate::group::connection::{ClientSettings, Coordinator};
 use crate::group::member::{Member, MemberSettings, Now};
 use crate::group::wire::{
-    DeleteGroupsRequest, DescribeRequest, DescribeResponse, DescribedGroup, FetchGroup, FetchTopic, OffsetCommitPartition, OffsetCommitRequest,
-    OffsetCommitTopic, OffsetFetchRequest, Request,
+    DeleteGroupsRequest, DescribeClassicRequest, DescribeClassicResponse, DescribeRequest, DescribeResponse, DescribedClassicGroup, DescribedGroup,
+    FetchGroup, FetchTopic, OffsetCommitPartition, OffsetCommitRequest, OffsetCommitTopic, OffsetFetchRequest, Request,
 };
 use crate::group::{ErrorAction, ErrorCode, GroupError, GroupErrorKind};
 use crate::log::{CommittedOffset, GroupMembership, TopicPartition};
@@ -87,6 +87,20 @@ impl GroupClient {
         self.call(async move |coordinator| describe(&coordinator).await)
     }
 
+    /// The group of the classic protocol as its coordinator sees it; `Dead` when there is none. Kafka: DescribeGroups.
+    ///
+    /// # Errors
+    /// [`GroupErrorKind::Retriable`] when no broker answers.
+    #[must_use]
+    pub fn describe_classic(&self) -> Pending<DescribedClassicGroup> {
+        self.call(async move |coordinator| {
+            let request = DescribeClassicRequest { groups: vec![coordinator.group_id().to_owned()], include_authorized_operations: false };
+            let find = |response: &DescribeClassicResponse| response.groups.first().map_or(0, |group| group.error_code);
+            let response = persist(&coordinator, DESCRIBING, &request, |response| (find(response), None)).await?;
+            response.groups.into_iter().next().ok_or_else(nothing_described)
+        })
+    }
+
     /// Forgets the group, its offsets too. Kafka: DeleteGroups.
     ///
     /// # Errors
@@ -127,7 +141,11 @@ fn describe_error(response: &DescribeResponse) -> (i16, Option<String>) {
 
 fn described(response: DescribeResponse) -> Result<DescribedGroup, GroupError> {
     let group = response.groups.into_iter().next();
-    group.ok_or_else(|| GroupError::new(GroupErrorKind::Retriable, "the broker's answer describes no group"))
+    group.ok_or_else(nothing_described)
+}
+
+fn nothing_described() -> GroupError {
+    GroupError::new(GroupErrorKind::Retriable, "the broker's answer describes no group")
 }
 
 async fn describe(coordinator: &Coordinator) -> Result<DescribedGroup, GroupError> {

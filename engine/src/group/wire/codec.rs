@@ -108,8 +108,8 @@ impl<T: Wire> Wire for Vec<T> {
 }
 
 /// Bytes that are not text.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Octets(pub(super) Vec<u8>);
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Octets(pub(super) Vec<u8>);
 
 impl Wire for Octets {
     fn write(&self, writer: &mut Writer, _version: i16) {

@@ -1,7 +1,7 @@
-//! StreamsGroupDescribe (89), versions 0 and 1, and DeleteGroups (42).
+//! StreamsGroupDescribe (89), versions 0 and 1, DescribeGroups (15), and DeleteGroups (42).
 #![allow(missing_docs, reason = "the fields are Kafka's own, described in the protocol guide")]
 
-use super::codec::{nullable, structure};
+use super::codec::{Octets, nullable, structure};
 use super::{Api, Endpoint, KeyValue, Reader, Request, TaskIds, TaskOffset, TopicInfo, Wire, WireError, Writer};
 
 /// Asks for groups as the coordinator sees them.
@@ -125,6 +125,47 @@ impl Wire for Absent {
 }
 
 structure! {
+    /// Asks for classic groups.
+    pub struct DescribeClassicRequest {
+        groups: Vec<String>,
+        include_authorized_operations: bool,
+    }
+}
+
+structure! {
+    /// The classic groups.
+    pub struct DescribeClassicResponse {
+        throttle_time_ms: i32,
+        groups: Vec<DescribedClassicGroup>,
+    }
+}
+
+structure! {
+    /// A classic group. One that is not there is `Dead`.
+    pub struct DescribedClassicGroup {
+        error_code: i16,
+        group_id: String,
+        group_state: String,
+        protocol_type: String,
+        protocol_data: String,
+        members: Vec<DescribedClassicMember>,
+        authorized_operations: i32,
+    }
+}
+
+structure! {
+    /// A member of a classic group, in a form that its own kind of client reads.
+    pub struct DescribedClassicMember {
+        member_id: String,
+        group_instance_id: Option<String>,
+        client_id: String,
+        client_host: String,
+        member_metadata: Octets,
+        member_assignment: Octets,
+    }
+}
+
+structure! {
     /// Asks for empty groups to be forgotten, offsets and all.
     pub struct DeleteGroupsRequest {
         groups_names: Vec<String>,
@@ -150,6 +191,11 @@ structure! {
 impl Request for DescribeRequest {
     const API: Api = Api { key: 89, name: "StreamsGroupDescribe", lowest: 0, highest: 1 };
     type Response = DescribeResponse;
+}
+
+impl Request for DescribeClassicRequest {
+    const API: Api = Api { key: 15, name: "DescribeGroups", lowest: 5, highest: 5 };
+    type Response = DescribeClassicResponse;
 }
 
 impl Request for DeleteGroupsRequest {

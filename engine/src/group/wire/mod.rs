@@ -20,12 +20,13 @@ mod sasl;
 mod writer;
 
 pub use api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsResponse, FinalizedFeature};
-pub use codec::Wire;
+pub use codec::{Octets, Wire};
 pub use configs::{ConfigEntry, ConfigResource, ConfigSynonym, DescribeConfigsRequest, DescribeConfigsResponse, DescribedConfigs};
 pub use frame::{Api, MAX_FRAME_BYTES, Request, RequestHeader, decode_response, encode_request};
 pub use groups::{
-    Absent, DeleteGroupsRequest, DeleteGroupsResponse, DeletedGroup, DescribeRequest, DescribeResponse, DescribedAssignment, DescribedGroup,
-    DescribedMember, DescribedSubtopology, DescribedTopology,
+    Absent, DeleteGroupsRequest, DeleteGroupsResponse, DeletedGroup, DescribeClassicRequest, DescribeClassicResponse, DescribeRequest,
+    DescribeResponse, DescribedAssignment, DescribedClassicGroup, DescribedClassicMember, DescribedGroup, DescribedMember, DescribedSubtopology,
+    DescribedTopology,
 };
 pub use heartbeat::{
     CopartitionGroup, Endpoint, EndpointPartitions, HeartbeatRequest, HeartbeatResponse, HeartbeatStatus, HeartbeatSubtopology, HeartbeatTopology,

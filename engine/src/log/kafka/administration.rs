@@ -21,6 +21,37 @@ pub struct KafkaAdmin {
     timeout: Duration,
 }
 
+/// What the members of a group speak. Kafka: `group.protocol`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemberProtocol {
+    /// Tasks are the broker's to assign, and it keeps the topology: this library's, and Kafka Streams' with `streams`.
+    Streams,
+    /// Its members assign tasks among themselves: Kafka Streams' with `classic`.
+    Classic,
+}
+
+impl MemberProtocol {
+    /// Kafka's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Streams => "streams",
+            Self::Classic => "classic",
+        }
+    }
+}
+
+/// How a group stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupStanding {
+    /// What its members speak, or spoke.
+    pub protocol: MemberProtocol,
+    /// Kafka's name of its state: `Empty` when it has no members.
+    pub state: String,
+    /// How many members it has.
+    pub members: usize,
+}
+
 impl fmt::Debug for KafkaAdmin {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("KafkaAdmin")
@@ -57,6 +88,19 @@ impl KafkaAdmin {
                 Err(of_group(doing, GroupError::of_code(doing, code, described.error_message.as_deref())))
             }
         }
+    }
+
+    /// How the application's group stands, whichever protocol its members speak; `None` when there is no such group.
+    ///
+    /// # Errors
+    /// When it cannot be asked, or refuses.
+    pub fn standing(&self) -> Result<Option<GroupStanding>, LogError> {
+        if let Some(group) = self.group()? {
+            return Ok(Some(GroupStanding { protocol: MemberProtocol::Streams, state: group.group_state, members: group.members.len() }));
+        }
+        let group = self.answer("describing the group", &self.group.describe_classic())?;
+        let members = group.members.len();
+        Ok((group.group_state != "Dead").then_some(GroupStanding { protocol: MemberProtocol::Classic, state: group.group_state, members }))
     }
 
     /// What the cluster says of itself, of these topics and of the group.

@@ -15,6 +15,7 @@ mod consumer;
 mod deliveries;
 mod errors;
 mod group;
+mod hand_over;
 mod kafka_log;
 mod native;
 mod offsets;
@@ -24,6 +25,7 @@ mod settings;
 mod slots;
 mod topics;
 
-pub use administration::KafkaAdmin;
+pub use administration::{GroupStanding, KafkaAdmin, MemberProtocol};
+pub use hand_over::{HandOver, HandOverTopic};
 pub use kafka_log::KafkaLog;
 pub use options::{GroupProtocol, KafkaOptions};

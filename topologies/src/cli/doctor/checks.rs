@@ -5,6 +5,7 @@ use std::fmt;
 
 use straum::group::wire::{HeartbeatSubtopology, HeartbeatTopology, MetadataTopic};
 use straum::group::{AclOperation, ErrorCode, Inspection};
+use straum::log::kafka::GroupStanding;
 
 /// What it comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,10 +92,10 @@ impl Patient {
 }
 
 /// All checks.
-pub(super) fn all(patient: &Patient, inspection: &Inspection) -> Vec<Check> {
+pub(super) fn all(patient: &Patient, inspection: &Inspection, standing: Option<&GroupStanding>) -> Vec<Check> {
     let mut checks = vec![Check::ok("brokers", format!("{} answers, {} in the cluster", patient.servers, inspection.brokers.len()))];
     checks.extend(features(inspection));
-    checks.push(group(patient, inspection));
+    checks.push(group(patient, inspection, standing));
     checks.extend(group_settings(inspection));
     let topics: BTreeMap<&str, &MetadataTopic> = inspection.topics.iter().filter_map(|topic| Some((topic.name.as_deref()?, topic))).collect();
     for source in patient.sources() {
@@ -131,7 +132,7 @@ fn features(inspection: &Inspection) -> Vec<Check> {
     vec![streams, transactions]
 }
 
-fn group(patient: &Patient, inspection: &Inspection) -> Check {
+fn group(patient: &Patient, inspection: &Inspection, standing: Option<&GroupStanding>) -> Check {
     let id = &patient.id;
     let Some(group) = &inspection.group else {
         return Check::warn("group", format!("{id} cannot be asked about"), "see version above");
@@ -141,12 +142,13 @@ fn group(patient: &Patient, inspection: &Inspection) -> Check {
             Check::fail("group", format!("{id} may not be joined"), format!("grant READ on group {id}"))
         }
         None => Check::ok("group", format!("{id} is {} with {} members", group.group_state, group.members.len())),
-        Some(ErrorCode::GroupIdNotFound) => match group.error_message.as_deref().filter(|message| message.contains("not a streams group")) {
-            Some(_) => Check::fail(
+        Some(ErrorCode::GroupIdNotFound) => match standing {
+            Some(standing) if standing.members > 0 => Check::fail(
                 "group",
-                format!("{id} is a group of another kind"),
-                "stop what uses it; when it is empty it becomes a streams group, and its offsets stay",
+                format!("{id} is a {} group with {} members", standing.protocol.name(), standing.members),
+                "stop what uses it; straum adopt says whether its offsets and state can be gone on with",
             ),
+            Some(_) => Check::ok("group", format!("{id} is empty and has no topology: the first start goes on at its offsets")),
             None => Check::ok("group", format!("{id} is not there yet; the first start makes it")),
         },
         Some(error) => Check::fail("group", format!("{id}: {error}"), error.reason()),
