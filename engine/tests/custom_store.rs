@@ -5,6 +5,7 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::{Duration, Instant};
 
@@ -84,21 +85,28 @@ struct LargestSupplier {
     name: Arc<str>,
     /// While it is held no row of the key "held" can be restored.
     gate: Arc<Mutex<()>>,
+    /// Once a restore fails for it.
+    refuses: Arc<AtomicBool>,
 }
 
 impl LargestSupplier {
     fn new(gate: &Arc<Mutex<()>>) -> Self {
-        Self { name: NAME.into(), gate: Arc::clone(gate) }
+        Self { name: NAME.into(), gate: Arc::clone(gate), refuses: Arc::default() }
     }
 }
 
-struct GatedRestorer(Arc<dyn ChangelogRestorer>, Arc<Mutex<()>>);
+struct GatedRestorer {
+    rows: Arc<dyn ChangelogRestorer>,
+    gate: Arc<Mutex<()>>,
+    refuses: Arc<AtomicBool>,
+}
 
 impl ChangelogRestorer for GatedRestorer {
     fn restore(&self, record: ChangelogRecord<'_>, rows: &mut dyn RowSink) -> Result<(), StateError> {
-        let held = if record.key == b"held" { Some(self.1.lock()) } else { None };
+        assert!(!self.refuses.swap(false, Ordering::SeqCst), "not now");
+        let held = if record.key == b"held" { Some(self.gate.lock()) } else { None };
         drop(held);
-        self.0.restore(record, rows)
+        self.rows.restore(record, rows)
     }
 }
 
@@ -116,7 +124,8 @@ impl StoreSupplier for LargestSupplier {
     }
 
     fn restorer(&self) -> Arc<dyn ChangelogRestorer> {
-        Arc::new(GatedRestorer(RowRestorer::shared(RowFormat::Plain), Arc::clone(&self.gate)))
+        let (gate, refuses) = (Arc::clone(&self.gate), Arc::clone(&self.refuses));
+        Arc::new(GatedRestorer { rows: RowRestorer::shared(RowFormat::Plain), gate, refuses })
     }
 
     fn build(&self, column: Column, context: StoreContext) -> Result<BuiltStore, StateError> {
@@ -162,8 +171,12 @@ fn topology() -> Topology {
 }
 
 fn topology_with(gate: &Arc<Mutex<()>>, meeting: Option<Arc<Barrier>>) -> Topology {
+    topology_of(LargestSupplier::new(gate), meeting)
+}
+
+fn topology_of(supplier: LargestSupplier, meeting: Option<Arc<Barrier>>) -> Topology {
     let builder = StreamsBuilder::new();
-    builder.add_custom_store(LargestSupplier::new(gate));
+    builder.add_custom_store(supplier);
     let offer = move || Offer { store: None, meeting: meeting.clone() };
     builder.stream("in", Consumed::with(Utf8, I64)).process("offer", offer, &[NAME]).to("out", Produced::with(Utf8, I64));
     builder.build().unwrap()
@@ -188,6 +201,26 @@ fn it_is_undone_with_its_record_and_survives_a_crash() {
     assert!(driver.restored().any(|(_, restored)| restored.from.is_none() && restored.records >= 2));
     input.pipe_values(&mut driver, [("a", 6)]).unwrap();
     assert_eq!(output.read_pairs(&driver).unwrap(), [("a".to_owned(), 7)]);
+}
+
+#[test]
+fn a_restore_that_failed_begins_again_where_the_state_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    let supplier = LargestSupplier::new(&Arc::default());
+    let refuses = Arc::clone(&supplier.refuses);
+    let mut driver = TopologyTestDriver::builder(&topology_of(supplier, None)).state_folder(folder.path()).start().unwrap();
+    let input = driver.input("in", Utf8, I64);
+    let mut output = driver.output("out", Utf8, I64);
+    input.pipe_values(&mut driver, [("a", 7), ("b", 5)]).unwrap();
+    driver.commit().unwrap();
+    std::fs::remove_dir_all(folder.path().join("0_0")).unwrap();
+    refuses.store(true, Ordering::SeqCst);
+    driver.crash().unwrap();
+    assert!(!refuses.load(Ordering::SeqCst), "it was to be restored");
+    driver.advance_wall_clock(Duration::from_secs(10)).unwrap();
+    output.read_pairs(&driver).unwrap();
+    input.pipe_values(&mut driver, [("a", 1), ("b", 2)]).unwrap();
+    assert_eq!(output.read_pairs(&driver).unwrap(), [("a".to_owned(), 7), ("b".to_owned(), 5)]);
 }
 
 fn write(log: &EmbeddedLog, partition: u32, rows: &[(&str, i64)]) {

@@ -40,6 +40,8 @@ pub(super) struct Changelog {
     pub(super) start: Offset,
     /// The next offset to be read. The *position* decides when the end is reached: a marker there is no record.
     pub(super) position: Offset,
+    /// The consumer reads it from there on. What it read for an earlier incarnation of the task says nothing of this one.
+    pub(super) is_read: bool,
 }
 
 impl Changelog {
@@ -78,7 +80,7 @@ impl Changelog {
         }
         let start = from.unwrap_or(beginning);
         let restored = Restored { store: Arc::clone(store), from, end, records: 0, bytes: 0 };
-        Ok(Self { partition, supplier: Arc::clone(supplier), restorer: supplier.restorer(), restored, start, position: start })
+        Ok(Self { partition, supplier: Arc::clone(supplier), restorer: supplier.restorer(), restored, start, position: start, is_read: false })
     }
 
     /// A copy that was kept up to date becomes the task's state: what came since is all that is left to read.
@@ -121,6 +123,7 @@ impl Changelog {
         (self.restored.from, self.restored.records) = (None, 0);
         self.start = log.offsets(&self.partition)?.0;
         self.position = self.start;
+        self.is_read = false;
         Ok(())
     }
 }

@@ -62,6 +62,7 @@ impl Updates {
             Order::Remove(task) => {
                 self.tasks.remove(&task);
                 self.let_go(task);
+                self.rest();
                 report(Report::Removed(task));
             }
         }
@@ -90,7 +91,18 @@ impl Updates {
             self.reading_failed(error, report);
         }
         self.hand_over(report);
+        self.rest();
         self.publish();
+    }
+
+    /// With nothing to do, nothing is fetched.
+    fn rest(&mut self) {
+        if self.tasks.is_empty() && !self.assigned.is_empty() {
+            self.assigned.clear();
+            if self.consumer.as_mut().is_some_and(|consumer| consumer.assign(&[]).is_err()) {
+                self.consumer = None;
+            }
+        }
     }
 
     /// Opens the most urgent task that is not open: active ones first. False when there is none.
@@ -180,7 +192,7 @@ impl Updates {
         if wanted.is_empty() {
             wanted = of_role(TaskRole::Standby).collect();
         }
-        if wanted.iter().map(|changelog| &changelog.partition).eq(&self.assigned) {
+        if wanted.iter().all(|changelog| changelog.is_read) && wanted.iter().map(|changelog| &changelog.partition).eq(&self.assigned) {
             return Ok(());
         }
         let starts: Vec<_> = wanted.iter().map(|changelog| (changelog.partition.clone(), changelog.start_offset())).collect();
@@ -193,6 +205,9 @@ impl Updates {
         };
         consumer.assign(&starts)?;
         self.assigned = starts.into_iter().map(|(partition, _)| partition).collect();
+        for changelog in self.tasks.values_mut().flat_map(|task| &mut task.changelogs) {
+            changelog.is_read = self.assigned.contains(&changelog.partition);
+        }
         Ok(())
     }
 
