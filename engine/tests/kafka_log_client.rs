@@ -131,3 +131,18 @@ fn throughput_of_writing_in_transactions_and_of_reading() {
     println!("read {:.0} k/s in {polls} polls, {reading:.2} CPU s", rate(read));
     assert_eq!(records, count as usize);
 }
+
+/// Links only where librdkafka's handling of leader hints is wrapped: the original's name is defined by nothing else.
+#[cfg(target_os = "linux")]
+#[test]
+#[allow(unsafe_code)]
+fn librdkafka_never_follows_a_leader_hint() {
+    unsafe extern "C" {
+        fn __real_rd_kafka_metadata_update_op();
+        fn __wrap_rd_kafka_metadata_update_op();
+        fn rd_kafka_metadata_update_op();
+    }
+    let address = |function: unsafe extern "C" fn()| function as usize;
+    assert_eq!(address(rd_kafka_metadata_update_op), address(__wrap_rd_kafka_metadata_update_op));
+    assert_ne!(address(__real_rd_kafka_metadata_update_op), address(__wrap_rd_kafka_metadata_update_op));
+}

@@ -10,6 +10,7 @@
 mod client;
 mod consume;
 mod headers;
+mod leader_discovery;
 mod lookup;
 mod outcome;
 mod produce;
