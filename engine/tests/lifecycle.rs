@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use straum::dsl::{Consumed, Grouped, Materialized, Produced, StreamsBuilder};
 use straum::log::embedded::{EmbeddedLog, EmbeddedOptions};
 use straum::log::{HeaderView, Log, OutputBatch, ProducerOptions, TopicPartition, TopicSpec};
 use straum::processor::{Processor, ProcessorContext, Punctuation, PunctuationType, Record};
-use straum::runtime::{State, Streams, StreamsConfig, StreamsOptions};
+use straum::runtime::{Decision, ExceptionHandlers, OffsetReset, State, Streams, StreamsConfig, StreamsOptions};
 use straum::serde::{I64, Utf8};
 use straum::testing::TopologyTestDriver;
 use straum::{BoxError, Topology};
@@ -133,19 +134,60 @@ impl Processor<String, i64, String, i64> for Tick {
     }
 }
 
+/// Fails until it is to bear it.
+struct Shy(Arc<AtomicBool>);
+
+impl Processor<String, i64, String, i64> for Shy {
+    fn process(&mut self, _: Record<String, i64>, _: &ProcessorContext<'_, String, i64>) -> Result<(), BoxError> {
+        if self.0.load(Ordering::SeqCst) { Ok(()) } else { Err("not yet".into()) }
+    }
+}
+
+#[test]
+fn tasks_that_failed_go_on_when_the_application_is_resumed_on_whichever_thread_they_are() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), Arc::new(EmbeddedLog::in_memory(EmbeddedOptions::new()).unwrap()));
+    for (name, partitions) in [("in", 1), ("other", 1)] {
+        log.create_topic(&TopicSpec { name: name.to_owned(), partitions, config: BTreeMap::new() }).unwrap();
+        write(&log, name, b"a", 1);
+    }
+    let bears = Arc::new(AtomicBool::new(false));
+    let builder = StreamsBuilder::new();
+    for name in ["in", "other"] {
+        let bears = Arc::clone(&bears);
+        let _ = builder.stream(name, Consumed::with(Utf8, I64)).process::<String, i64, _>(name, move || Shy(Arc::clone(&bears)), &[]);
+    }
+    let mut config = StreamsConfig::new("app");
+    config.state_dir = folder.path().to_owned();
+    config.poll = Duration::from_millis(1);
+    config.num_stream_threads = 2;
+    let handlers = ExceptionHandlers { processing: Arc::new(|_| Decision::Fail), ..Default::default() };
+    let options = StreamsOptions::default().handlers(handlers);
+    let mut streams = Streams::new(&builder.build().unwrap(), config, Arc::<EmbeddedLog>::clone(&log), options);
+    streams.start().unwrap();
+    wait(&streams, |streams| streams.tasks().iter().filter(|task| task.failing.is_some()).count() == 2);
+    bears.store(true, Ordering::SeqCst);
+    streams.resume();
+    wait(&streams, |streams| streams.tasks().iter().all(|task| task.failing.is_none() && task.processed == 1));
+    streams.close().unwrap();
+}
+
 /// A group refuses the offsets of a task that is another's by now; it is never asked about a transaction that has none.
 #[test]
 fn what_a_task_writes_before_it_has_read_anything_is_committed_with_offsets() {
     let builder = StreamsBuilder::new();
     builder.stream("in", Consumed::with(Utf8, I64)).process("tick", || Tick, &[]).to("out", Produced::with(Utf8, I64));
-    let mut driver = TopologyTestDriver::builder(&builder.build().unwrap()).partitions(2).start().unwrap();
-    driver.advance_wall_clock(Duration::from_secs(1)).unwrap();
-    driver.commit().unwrap();
-    assert_eq!(driver.output("out", Utf8, I64).committed().read_pairs(&driver).unwrap().len(), 2);
-    let input = [0, 1].map(|partition| TopicPartition::new("in", partition));
-    let committed: Vec<_> =
-        driver.log().committed("test", &input).unwrap().into_iter().map(|offset| offset.map(|committed| committed.offset)).collect();
-    assert_eq!(committed, [Some(0), Some(0)]);
+    let topology = builder.build().unwrap();
+    for reset in [OffsetReset::Earliest, OffsetReset::Latest] {
+        let mut driver =
+            TopologyTestDriver::builder(&topology).partitions(2).configure(move |config| config.auto_offset_reset = reset).start().unwrap();
+        driver.advance_wall_clock(Duration::from_secs(1)).unwrap();
+        driver.commit().unwrap();
+        assert_eq!(driver.output("out", Utf8, I64).committed().read_pairs(&driver).unwrap().len(), 2);
+        let input = [0, 1].map(|partition| TopicPartition::new("in", partition));
+        let committed: Vec<_> =
+            driver.log().committed("test", &input).unwrap().into_iter().map(|offset| offset.map(|committed| committed.offset)).collect();
+        assert_eq!(committed, [Some(0), Some(0)], "{reset:?}");
+    }
 }
 
 /// Offsets alone could not tell: the new changelog holds more than the old one did.

@@ -64,13 +64,18 @@ pub(crate) fn specs(topology: &Topology, log: &dyn Log) -> Result<Vec<StoreSpec>
     let mut specs = Vec::new();
     for global in &topology.graph.globals {
         let rows = global.supplier.spec();
-        for partition in 0..log.partitions(&global.topic)?.unwrap_or(0) {
+        for partition in 0..partitions_of(global, log)? {
             let name = offset_store(global, partition);
             specs.push(if rows.is_persistent() { StoreSpec::persistent(name) } else { StoreSpec::in_memory(name) });
         }
         specs.push(rows);
     }
     Ok(specs)
+}
+
+fn partitions_of(global: &GlobalStore, log: &dyn Log) -> Result<u32, Error> {
+    let missing = || LogError::new(LogErrorKind::UnknownTopic, format!("topic {} of a global store is missing; make it", global.topic));
+    Ok(log.partitions(&global.topic)?.ok_or_else(missing)?)
 }
 
 fn offset_store(global: &GlobalStore, partition: u32) -> Arc<str> {
@@ -94,7 +99,7 @@ impl GlobalUpdate {
         for global in &topology.graph.globals {
             let store = global.supplier.name();
             views.insert(Arc::clone(store), global.updater.view(state.column(store)?));
-            let numbers = 0..log.partitions(&global.topic)?.unwrap_or(0);
+            let numbers = 0..partitions_of(global, log)?;
             let of_topic: Vec<TopicPartition> = numbers.map(|number| TopicPartition::new(Arc::clone(&global.topic), number)).collect();
             partitions.extend(of_topic.iter().map(|partition| GlobalPartition {
                 partition: partition.clone(),

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use straum_state::{StateOptions, StoreSpec, TaskState};
@@ -22,6 +22,8 @@ pub(crate) struct OpenStates {
     open: Mutex<BTreeMap<TaskId, OpenState>>,
     /// Since when those on disk that are not open have not been.
     left: Mutex<BTreeMap<TaskId, Instant>>,
+    /// Many may open states at a time, while none is deleted.
+    opening: RwLock<()>,
 }
 
 struct OpenState {
@@ -31,7 +33,7 @@ struct OpenState {
 
 impl OpenStates {
     pub(crate) fn new(directory: Arc<StateDirectory>, options: StateOptions) -> Self {
-        Self { directory, options, open: Mutex::default(), left: Mutex::default() }
+        Self { directory, options, open: Mutex::default(), left: Mutex::default(), opening: RwLock::default() }
     }
 
     /// The states that answer queries: not those that are copies, or incomplete.
@@ -50,6 +52,8 @@ impl OpenStates {
     }
 
     fn clean(&self, delay: Duration) -> Result<(), Error> {
+        // Whoever opens a state meanwhile would have its files deleted.
+        let _alone = self.opening.write().unwrap_or_else(PoisonError::into_inner);
         let on_disk: BTreeSet<TaskId> = self.directory.tasks()?.into_iter().collect();
         let mut left = lock(&self.left);
         left.retain(|task, _| on_disk.contains(task));
@@ -57,7 +61,6 @@ impl OpenStates {
             if lock(&self.open).contains_key(&task) || left.entry(task).or_insert_with(Instant::now).elapsed() < delay {
                 continue;
             }
-            // Who is opening it right now holds its lock, and then this fails.
             TaskState::destroy(&self.directory.task(task))?;
             self.directory.remove(task)?;
             left.remove(&task);
@@ -73,6 +76,7 @@ impl TaskStates for OpenStates {
         if let Some(open) = lock(&self.open).get(&task) {
             return Ok(open.state.clone());
         }
+        let _opening = self.opening.read().unwrap_or_else(PoisonError::into_inner);
         let state = TaskState::open(&self.directory.task(task), specs, &self.options)?;
         lock(&self.open).insert(task, OpenState { state: state.clone(), serves: false });
         lock(&self.left).remove(&task);

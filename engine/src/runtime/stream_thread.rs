@@ -207,6 +207,17 @@ impl StreamThread {
         }
     }
 
+    /// One round of a paused application. What is begun must not stay open: the log would end it, and readers of what is committed
+    /// wait for it. Its place in the group stays.
+    pub(crate) fn rest_once(&mut self) -> Result<Round, Error> {
+        let rest = if self.has_uncommitted() { self.commit().map(drop) } else { Ok(()) };
+        match rest.and_then(|()| self.follow_membership()) {
+            Ok(()) => Ok(Round::default()),
+            Err(error) if error.is_final() => Err(error),
+            Err(error) => self.recover(error).map(|()| Round::default()),
+        }
+    }
+
     fn round(&mut self, wait: Duration) -> Result<Round, Error> {
         let mut round = Round::default();
         let now = self.environment.clock.now();
@@ -353,13 +364,17 @@ impl StreamThread {
     /// A transaction must end in good time before the log would end it.
     fn transaction_is_old(&self, now: i64) -> bool {
         let limit = i64::try_from(self.environment.config.transaction_timeout.as_millis()).unwrap_or(i64::MAX) / 2;
-        self.transaction.is_some_and(|since| now - since > limit)
+        self.transaction.is_some_and(|since| now - since > limit || now < since)
     }
 
     fn must_commit(&self) -> bool {
         let interval = i64::try_from(self.environment.config.commit_interval.as_millis()).unwrap_or(i64::MAX);
         let now = self.environment.clock.now();
-        now - self.last_commit >= interval || self.transaction_is_old(now) || self.tasks.values().any(Task::take_commit_request)
+        // A clock that was set back would have it wait for as long as it was set.
+        now - self.last_commit >= interval
+            || now < self.last_commit
+            || self.transaction_is_old(now)
+            || self.tasks.values().any(Task::take_commit_request)
     }
 
     pub(crate) const fn recoveries(&self) -> u64 {

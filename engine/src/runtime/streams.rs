@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -121,7 +121,8 @@ struct Shared {
     /// Whether the threads leave the group when they stop.
     leave: AtomicBool,
     paused: AtomicBool,
-    resume_failed: AtomicBool,
+    /// How often tasks that had failed were told to try again: each thread hears of each time.
+    resumed: AtomicU64,
     threads: Mutex<BTreeMap<usize, ThreadReport>>,
     states: Mutex<Option<Arc<OpenStates>>>,
     /// By thread.
@@ -146,13 +147,22 @@ struct ThreadReport {
 }
 
 impl Shared {
+    /// Goes over to a state, if it may be reached from the one there is: one that closes does not run again.
     fn set_state(&self, state: State) {
-        let before = std::mem::replace(&mut *lock(&self.state), state);
-        if before != state {
-            tracing::info!(from = ?before, to = ?state, "state changed");
-            if let Some(listener) = &self.listener {
-                listener(state, before);
-            }
+        let mut current = lock(&self.state);
+        let before = *current;
+        let reachable = match state {
+            State::Running | State::Rebalancing | State::Error => !matches!(before, State::PendingShutdown | State::NotRunning | State::Error),
+            State::Created | State::PendingShutdown | State::NotRunning => true,
+        };
+        if before == state || !reachable {
+            return;
+        }
+        *current = state;
+        drop(current);
+        tracing::info!(from = ?before, to = ?state, "state changed");
+        if let Some(listener) = &self.listener {
+            listener(state, before);
         }
     }
 }
@@ -189,7 +199,7 @@ impl Streams {
             stop: Arc::default(),
             leave: AtomicBool::new(false),
             paused: AtomicBool::new(false),
-            resume_failed: AtomicBool::new(false),
+            resumed: AtomicU64::new(0),
             threads: Mutex::default(),
             states: Mutex::default(),
             changelogs: Mutex::default(),
@@ -338,7 +348,7 @@ impl Streams {
     /// Processes again, tasks that had paused by failing too. Kafka Streams: `resume`.
     pub fn resume(&self) {
         self.shared.paused.store(false, Ordering::Release);
-        self.shared.resume_failed.store(true, Ordering::Release);
+        self.shared.resumed.fetch_add(1, Ordering::AcqRel);
     }
 
     /// True while paused.
@@ -565,22 +575,15 @@ impl ThreadStart {
         let Some(clients) = self.shared.connect(self.index, &*self.log, &environment) else { return Ok(()) };
         let mut thread = StreamThread::new(self.index, self.log, clients, environment, self.states, self.membership, updater)?;
         self.shared.report(self.index, &thread, false);
+        let mut resumed = self.shared.resumed.load(Ordering::Acquire);
         while !self.shared.stop.load(Ordering::Acquire) {
-            if self.shared.resume_failed.swap(false, Ordering::AcqRel) {
+            let before = std::mem::replace(&mut resumed, self.shared.resumed.load(Ordering::Acquire));
+            if before != resumed {
                 thread.resume_tasks();
             }
-            if self.shared.paused.load(Ordering::Acquire) {
-                // What is begun must not stay open: the log would end it, and readers of what is committed wait for it.
-                if thread.has_uncommitted() {
-                    thread.commit_or_recover()?;
-                }
-                // Its place in the group stays.
-                thread.keep_membership()?;
-                self.shared.report(self.index, &thread, true);
-                std::thread::sleep(config.poll.max(Duration::from_millis(1)));
-                continue;
-            }
-            let round = match thread.run_once(config.poll) {
+            let paused = self.shared.paused.load(Ordering::Acquire);
+            let outcome = if paused { thread.rest_once() } else { thread.run_once(config.poll) };
+            let round = match outcome {
                 Ok(round) => round,
                 // The log may come back, and what is committed is safe meanwhile.
                 Err(error) if error.kind() == ErrorKind::Log => {
@@ -591,6 +594,8 @@ impl ThreadStart {
             };
             if thread.has_failed() {
                 std::thread::sleep(thread.backoff());
+            } else if paused {
+                std::thread::sleep(config.poll.max(Duration::from_millis(1)));
             }
             let idle = round.polled == 0 && round.processed == 0 && !round.committed && !thread.has_uncommitted() && !thread.is_restoring();
             self.shared.report(self.index, &thread, idle);

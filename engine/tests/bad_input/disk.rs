@@ -145,6 +145,33 @@ fn a_full_disk_is_told_and_when_there_is_space_the_application_goes_on() {
 }
 
 #[test]
+fn an_application_that_is_paused_outlives_a_full_disk() {
+    let machine = Machine::new();
+    let log = machine.log();
+    let streams = machine.run(&log);
+    send(&log);
+    counted(&streams, &log, RECORDS);
+    let (_, input) = machine.segment();
+    send(&log);
+    counted(&streams, &log, 2 * RECORDS);
+    let size = machine.segment().1 - input;
+    machine.disk.set_capacity(Some(machine.disk.used() + size as u64));
+    send(&log);
+    wait(&streams, |streams| !streams.troubles().is_empty());
+    // At one of these times there is something to commit, and no space for it.
+    for _ in 0..50 {
+        let rounds = streams.rounds();
+        streams.pause();
+        wait(&streams, |streams| streams.rounds() > rounds + 2);
+        streams.resume();
+        wait(&streams, |streams| streams.rounds() > rounds + 4);
+    }
+    assert_eq!((streams.state(), streams.errors()), (State::Running, Vec::new()));
+    machine.disk.set_capacity(None);
+    counted(&streams, &log, 3 * RECORDS);
+}
+
+#[test]
 fn a_disk_that_is_full_at_the_start_is_told() {
     let machine = Machine::new();
     let log = machine.log();

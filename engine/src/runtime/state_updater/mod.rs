@@ -216,14 +216,14 @@ pub(crate) fn start_without_offset(
     plan: &TaskPlan,
     partition: &TopicPartition,
 ) -> Result<StartOffset, Error> {
+    // By their numbers, so that there is an offset to commit before anything is read.
     let of_source = topology.graph.resets.get(&partition.topic).copied();
     match of_source.unwrap_or(config.auto_offset_reset) {
-        OffsetReset::Latest if !plan.is_repartition(&partition.topic) => Ok(StartOffset::End),
+        OffsetReset::Latest if !plan.is_repartition(&partition.topic) => Ok(StartOffset::At(log.offsets(partition)?.1)),
         OffsetReset::None if !plan.is_repartition(&partition.topic) => {
             let message = format!("no offset to read {partition} from and auto.offset.reset is none, expected the group to have committed one");
             Err(LogError::new(LogErrorKind::OffsetOutOfRange, message).at(partition).into())
         }
-        // By its number, so that there is an offset to commit before anything is read.
         _ => Ok(StartOffset::At(log.offsets(partition)?.0)),
     }
 }

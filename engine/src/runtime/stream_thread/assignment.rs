@@ -39,13 +39,6 @@ impl StreamThread {
     }
 
     /// As [`StreamThread::follow_membership`], while nothing is processed.
-    pub(crate) fn keep_membership(&mut self) -> Result<(), Error> {
-        match self.follow_membership() {
-            Err(error) if error.kind() == ErrorKind::Log => self.recover(error),
-            outcome => outcome,
-        }
-    }
-
     /// Does what the last assignment says, unless it is done. One that fails half-way is tried again.
     fn take_over(&mut self) -> Result<(), Error> {
         let Some((number, tasks, ready)) = self.assignment.clone() else { return Ok(()) };

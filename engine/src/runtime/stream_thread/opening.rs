@@ -39,7 +39,8 @@ impl StreamThread {
             match report {
                 Report::Removed(id) => _ = self.leaving.remove(&id),
                 // The order to remove it follows.
-                Report::Ready(ready) if self.leaving.contains(&ready.task) => {}
+                // By now it is wanted as a copy only; the updater has that order too.
+                Report::Ready(ready) if self.updating.get(&ready.task) != Some(&TaskRole::Active) => {}
                 Report::Failed { task, .. } if self.leaving.contains(&task) => {}
                 Report::Ready(ready) => {
                     self.updating.remove(&ready.task);
