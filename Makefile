@@ -10,7 +10,7 @@ CHECKED := --features straum/invariants,straum/live,straum-benches/live
 KILLS ?= 100
 FAULTS ?= 25
 
-.PHONY: help demo test lint doc oracle crash-proof crash-proof-kafka soak memory-proof micro kafka
+.PHONY: help demo test lint doc oracle crash-proof crash-proof-kafka soak memory-proof restart-proof micro kafka
 
 help: ## Lists the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
@@ -22,7 +22,7 @@ demo: ## Runs datadeling on 751 messages, on the embedded log, and answers quest
 
 test: ## All tests, those on a real Kafka broker included
 	@scripts/setup live
-	$(CARGO) test $(FLAGS) $(CHECKED)
+	$(CARGO) test $(FLAGS) $(CHECKED) --no-fail-fast
 
 lint: ## Formatting, Clippy and documentation, without warnings
 	@scripts/setup
@@ -52,6 +52,11 @@ soak: ## FAULTS=25: three instances on a real Kafka broker, exactly once, while 
 	@scripts/setup live
 	$(CARGO) build $(FLAGS) $(CHECKED) --bin soak
 	scripts/soak --faults $(FAULTS)
+
+restart-proof: ## What a kill -9 with 2 GiB of state and a rolling restart cost, beside Kafka Streams, on real brokers
+	@scripts/setup live
+	$(CARGO) build $(FLAGS) --bin restart-proof
+	target/release/restart-proof
 
 memory-proof: ## 30 million keys in 64 tasks within a memory budget
 	@scripts/setup

@@ -28,6 +28,9 @@ struct Cli {
     /// Stream threads of an instance.
     #[arg(long, default_value_t = 2)]
     threads: usize,
+    /// Memory budget of an instance of Straum, in MiB.
+    #[arg(long, default_value_t = 256)]
+    memory_mib: u64,
     /// Which engines, in this order.
     #[arg(long, value_delimiter = ',', default_value = "straum,kafka-streams")]
     engines: Vec<Engine>,
@@ -75,6 +78,7 @@ fn main() -> anyhow::Result<()> {
                 program: std::env::current_exe()?,
                 bootstrap: broker.bootstrap().to_owned(),
                 threads: cli.threads,
+                memory_mib: cli.memory_mib,
                 dir: dir.path().to_owned(),
             };
             let progress = |what: &str| bar.set_message(format!("{}: {what}", engine.name()));

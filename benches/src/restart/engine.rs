@@ -57,6 +57,8 @@ pub struct Setup {
     pub bootstrap: String,
     /// Stream threads of an instance.
     pub threads: usize,
+    /// Memory budget of an instance of Straum, in MiB: what is not on the disk yet, and read again after a kill, is a part of it.
+    pub memory_mib: u64,
     /// A folder of the proof's own.
     pub dir: PathBuf,
 }
@@ -95,6 +97,7 @@ impl Instance {
         match engine {
             Engine::Straum => command
                 .args(["instance", "--bootstrap", &setup.bootstrap, "--application", engine.application(), "--threads", &threads])
+                .args(["--memory-mib", &setup.memory_mib.to_string()])
                 .arg("--dir")
                 .arg(&dir),
             Engine::KafkaStreams => command.args([PEER, &setup.bootstrap, engine.application()]).arg(&dir).args([&threads, "streams"]),

@@ -31,6 +31,9 @@ pub struct InstanceArgs {
     /// Its stream threads.
     #[arg(long)]
     pub threads: usize,
+    /// Its memory budget, in MiB.
+    #[arg(long)]
+    pub memory_mib: u64,
 }
 
 fn topology(application: &str) -> Result<Topology, straum::Error> {
@@ -65,6 +68,7 @@ pub fn run(args: &InstanceArgs) -> anyhow::Result<()> {
     let mut config = StreamsConfig::new(args.application.as_str());
     config.state_dir.clone_from(&args.dir);
     config.num_stream_threads = args.threads;
+    config.memory_max_bytes = args.memory_mib << 20;
     let log = Arc::new(KafkaLog::connect(KafkaOptions::new(args.bootstrap.as_str(), args.application.as_str()))?);
     let mut streams = Streams::new(&topology(&args.application)?, config, log, StreamsOptions::default());
     streams.start()?;

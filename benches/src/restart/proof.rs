@@ -136,21 +136,7 @@ impl<'a> Run<'a> {
 /// # Errors
 /// When the application does not run, or does not come back.
 pub fn kill(engine: Engine, setup: &Setup, size: Size, mut progress: impl FnMut(&str)) -> anyhow::Result<Killed> {
-    killed(engine, setup, size, &mut progress, &mut |_| Ok(()))
-}
-
-/// As [`kill`]; `meanwhile` is called between the kill and the start, with the state directory.
-///
-/// # Errors
-/// As of [`kill`], and those of `meanwhile`.
-pub fn killed(
-    engine: Engine,
-    setup: &Setup,
-    size: Size,
-    progress: &mut dyn FnMut(&str),
-    meanwhile: &mut dyn FnMut(&std::path::Path) -> anyhow::Result<()>,
-) -> anyhow::Result<Killed> {
-    let mut run = Run::filled(engine, setup, size, 1, progress)?;
+    let mut run = Run::filled(engine, setup, size, 1, &mut progress)?;
     progress("it is under load");
     let feeder = Feeder::start(Arc::clone(&run.log), engine.application(), size.keys(), size.rate)?;
     let watcher = Watcher::start(Arc::clone(&run.log), engine.application())?;
@@ -162,7 +148,6 @@ pub fn killed(
     // What the dead one had committed may still be on its way to the watcher.
     std::thread::sleep(Duration::from_millis(50));
     let killed = Instant::now();
-    meanwhile(&state_of(setup, engine, 0))?;
     run.start(0)?;
     run.wait("every partition has output again", |_| Ok(watcher.all_since(killed)))?;
     let seconds = begun.elapsed().as_secs_f64();
