@@ -90,7 +90,7 @@ pub mod dead_letter {
     pub const PARTITION: &str = "__streams.errors.partition";
     /// Its offset, in decimal digits.
     pub const OFFSET: &str = "__streams.errors.offset";
-    /// Straum's own: how many bytes of key and value were left out, because the letter would have exceeded
-    /// `max.request.size`. They are where the record was read from.
+    /// Straum's own: how many bytes of key and value, and of the record's headers if those too, were left out, because the
+    /// letter would have exceeded `max.request.size`. They are where the record was read from.
     pub const LEFT_OUT: &str = "__streams.errors.left.out.bytes";
 }
