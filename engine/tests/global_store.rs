@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use straum::dsl::{Consumed, Materialized, Produced, StreamsBuilder};
 use straum::log::{Log, TopicPartition};
 use straum::processor::{FixedKeyProcessor, FixedKeyProcessorContext, KeyValueStoreBuilder, Processor, ProcessorContext, Record, StoreHandle};
+use straum::runtime::{Decision, ExceptionHandler, ExceptionHandlers};
 use straum::serde::{I64, Utf8};
 use straum::testing::{DriverBuilder, TopologyTestDriver};
 use straum::{BoxError, Topology};
@@ -81,6 +83,65 @@ fn a_record_that_fails_leaves_nothing_and_the_others_go_on() {
     let mut driver = TopologyTestDriver::new(&counted()).unwrap();
     give(&mut driver, &[("a", "x"), ("a", "error"), ("a", "panic"), ("b", "panic"), ("a", "y")]);
     assert_eq!((count(&mut driver, "a"), count(&mut driver, "b")), (Some(2), None));
+}
+
+/// One good row, one that cannot be read or that is refused, and one good row more.
+fn with_a_bad_one_between(topology: &Topology, handlers: ExceptionHandlers) -> TopologyTestDriver {
+    let driver = TopologyTestDriver::builder(topology).handlers(handlers).start().unwrap();
+    let rows: [(&[u8], &[u8]); 3] = [(b"a", b"8 bytes."), (b"b", b"error"), (b"c", b"8 bytes.")];
+    for (key, value) in rows {
+        driver.write(&"given".into(), Some(0), Some(key), Some(value), 0, &straum::processor::Headers::new()).unwrap();
+    }
+    driver
+}
+
+fn table() -> Topology {
+    let builder = StreamsBuilder::new();
+    drop(builder.global_table("given", Consumed::with(Utf8, I64), Materialized::named(RULES)));
+    builder.stream("asked", Consumed::with(Utf8, I64)).to("out", Produced::with(Utf8, I64));
+    builder.build().unwrap()
+}
+
+#[test]
+fn a_handler_that_says_fail_or_retry_stops_the_store_at_the_record() {
+    for (topology, what) in [(table(), "cannot deserialise"), (counted(), "not a rule")] {
+        for decision in [Decision::Fail, Decision::Retry] {
+            let repaired = Arc::new(AtomicBool::new(false));
+            let asks = Arc::clone(&repaired);
+            let handler: ExceptionHandler = Arc::new(move |failure| {
+                assert_eq!((failure.partition, failure.record.is_some()), (Some(&TopicPartition::new("given", 0)), true));
+                if asks.load(Ordering::SeqCst) { Decision::Continue } else { decision }
+            });
+            let handlers = ExceptionHandlers { deserialization: Arc::clone(&handler), processing: handler, ..Default::default() };
+            let mut driver = with_a_bad_one_between(&topology, handlers);
+            for _ in 0..2 {
+                let error = driver.run().expect_err("the store stands").to_string();
+                assert!(error.contains(what) && error.contains("in store rules at given-0 offset 1"), "{error}");
+            }
+            let error = driver.crash().expect_err("nor does it start").to_string();
+            assert!(error.contains("in store rules at given-0 offset 1"), "{error}");
+            repaired.store(true, Ordering::SeqCst);
+            driver.crash().unwrap();
+            let rows: Vec<String> = driver.store::<String, i64>(RULES).unwrap().all().unwrap().into_iter().map(|(key, ..)| key).collect();
+            assert_eq!(rows, ["a", "c"]);
+            assert_ne!(count(&mut driver, "a"), Some(2), "what came before it was applied once");
+        }
+    }
+}
+
+#[test]
+fn a_handler_that_says_continue_leaves_the_record_out() {
+    let asked = Arc::new(AtomicU32::new(0));
+    let counted_by = Arc::clone(&asked);
+    let handler: ExceptionHandler = Arc::new(move |_| {
+        counted_by.fetch_add(1, Ordering::SeqCst);
+        Decision::Continue
+    });
+    let handlers = ExceptionHandlers { deserialization: Arc::clone(&handler), processing: handler, ..Default::default() };
+    let mut driver = with_a_bad_one_between(&counted(), handlers);
+    driver.run().unwrap();
+    assert_eq!((count(&mut driver, "a"), count(&mut driver, "b"), count(&mut driver, "c")), (Some(1), None, Some(1)));
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
 }
 
 #[test]

@@ -19,6 +19,7 @@ use crate::processor::process::ProcessNode;
 use crate::processor::store::ConnectedStores;
 use crate::processor::task_context::{RecordSource, TaskContext};
 use crate::processor::{Headers, ProcessorSupplier, Record};
+use crate::runtime::{Decision, ExceptionHandlers, Failure};
 
 /// A global table's rows, readable from any thread.
 pub struct GlobalView<K, V> {
@@ -90,20 +91,48 @@ pub(crate) struct GlobalContext<'a> {
     pub(crate) state: &'a TaskState,
     pub(crate) supplier: &'a dyn StoreSupplier,
     pub(crate) budget: &'a MemoryBudget,
+    pub(crate) handlers: &'a ExceptionHandlers,
     /// Its partitions are the topic's.
     pub(crate) task: Rc<TaskContext>,
 }
 
 /// Applies what comes from a global topic.
 pub(crate) trait GlobalUpdater {
-    /// Applies a batch of a partition, and notes the offset after it for the store `offsets`. What cannot be read or
-    /// processed is left out and told.
+    /// Applies a batch of a partition, and notes the offset after it for the store `offsets`.
+    ///
+    /// # Errors
+    /// The state's; or that of a record which cannot be read or processed and which the handlers do not leave out: what came
+    /// before it is applied, and the offset noted is its own.
     fn apply(&mut self, batch: &RecordBatch, offsets: &str) -> Result<(), Error>;
 }
 
-fn left_out(batch: &RecordBatch, record: &LogRecord<'_>, error: &Error) {
-    let (partition, offset) = (batch.partition(), record.offset);
-    tracing::warn!(%partition, offset, kind = ?error.kind(), node = error.node(), "record of a global store left out");
+/// Asks the handlers about records of a global store.
+struct Failures {
+    store: Arc<str>,
+    handlers: ExceptionHandlers,
+    task: Rc<TaskContext>,
+}
+
+impl Failures {
+    fn new(store: &Arc<str>, context: &GlobalContext<'_>) -> Self {
+        Self { store: Arc::clone(store), handlers: context.handlers.clone(), task: Rc::clone(&context.task) }
+    }
+
+    /// Leaves a record out, counted and told: there is no transaction that could take a dead letter along.
+    ///
+    /// # Errors
+    /// The record's, when it must not be left out: nothing after it may be applied.
+    fn decide(&self, batch: &RecordBatch, record: LogRecord<'_>, error: Error) -> Result<(), Error> {
+        let partition = batch.partition();
+        let error = error.in_store(Arc::clone(&self.store)).at(partition, record.offset);
+        if self.handlers.decide(&Failure { error: &error, partition: Some(partition), record: Some(record) }) != Decision::Continue {
+            return Err(error);
+        }
+        self.task.drop_record();
+        let left_out = self.task.dropped.get();
+        tracing::warn!(store = &*self.store, %partition, offset = record.offset, kind = ?error.kind(), node = error.node(), left_out, "record of a global store left out");
+        Ok(())
+    }
 }
 
 /// Stores a topic's records as they are.
@@ -129,7 +158,8 @@ impl<K: 'static, V: 'static> GlobalUpdaterFactory for GlobalTableFactory<K, V> {
     }
 
     fn start(&self, context: &GlobalContext<'_>) -> Result<Box<dyn GlobalUpdater>, Error> {
-        Ok(Box::new(GlobalTableUpdater { table: self.clone(), state: context.state.clone(), restorer: context.supplier.restorer() }))
+        let failures = Failures::new(&self.name, context);
+        Ok(Box::new(GlobalTableUpdater { table: self.clone(), state: context.state.clone(), restorer: context.supplier.restorer(), failures }))
     }
 }
 
@@ -137,35 +167,43 @@ struct GlobalTableUpdater<K, V> {
     table: GlobalTableFactory<K, V>,
     state: TaskState,
     restorer: Arc<dyn ChangelogRestorer>,
+    failures: Failures,
 }
 
 impl<K: 'static, V: 'static> GlobalTableUpdater<K, V> {
-    /// An error when the record is not of the table's types.
-    fn check(&self, record: &LogRecord<'_>) -> Result<(), Error> {
+    /// True when the record is of the table's types.
+    fn check(&self, record: &LogRecord<'_>) -> Result<bool, Error> {
         let failed = |error| Error::new(ErrorKind::Deserialization, "cannot deserialise a record of a global table").with_source(error);
         let table = &self.table;
         table.key_serde.deserialize(record.key, SerdeContext::new(&table.topic, Part::Key)).map_err(failed)?;
         if record.value.is_some() {
             table.value_serde.deserialize(record.value, SerdeContext::new(&table.topic, Part::Value)).map_err(failed)?;
         }
-        Ok(())
+        Ok(true)
     }
 }
 
 impl<K: 'static, V: 'static> GlobalUpdater for GlobalTableUpdater<K, V> {
     fn apply(&mut self, batch: &RecordBatch, offsets: &str) -> Result<(), Error> {
-        let mut records = batch.iter().filter_map(|record| {
-            let key = record.key?;
-            if let Err(error) = self.check(&record) {
-                left_out(batch, &record, &error);
-                return None;
+        let mut rows = Vec::with_capacity(batch.len());
+        let mut end = (batch.next_offset(), Ok(()));
+        for record in batch.iter() {
+            let Some(key) = record.key else { continue };
+            let checked = catch_unwind(AssertUnwindSafe(|| self.check(&record))).unwrap_or_else(|panic| Err(Error::panicked(&*panic)));
+            match checked.or_else(|error| self.failures.decide(batch, record, error).map(|()| false)) {
+                Ok(true) => rows.push(ChangelogRecord { key, value: record.value, timestamp: record.timestamp }),
+                Ok(false) => {}
+                Err(error) => {
+                    end = (record.offset, Err(error));
+                    break;
+                }
             }
-            Some(ChangelogRecord { key, value: record.value, timestamp: record.timestamp })
-        });
+        }
+        let (next_offset, stopped) = end;
         // Rows first: should the process end between the two, the batch is read and applied again.
-        self.state.restore(&self.table.name, &*self.restorer, &mut records, batch.next_offset())?;
-        self.state.restore(offsets, &*self.restorer, &mut std::iter::empty(), batch.next_offset())?;
-        Ok(())
+        self.state.restore(&self.table.name, &*self.restorer, &mut rows.into_iter(), next_offset)?;
+        self.state.restore(offsets, &*self.restorer, &mut std::iter::empty(), next_offset)?;
+        stopped
     }
 }
 
@@ -204,6 +242,7 @@ impl<K: 'static, V: 'static, SK: 'static, SV: Clone + 'static, S: ProcessorSuppl
             state: context.state.clone(),
             store: built.store,
             task: Rc::clone(&context.task),
+            failures: Failures::new(name, context),
         }))
     }
 }
@@ -215,6 +254,7 @@ struct GlobalProcessorUpdater<K, V> {
     state: TaskState,
     store: Rc<RefCell<dyn StateStore>>,
     task: Rc<TaskContext>,
+    failures: Failures,
 }
 
 impl<K: 'static, V: 'static> GlobalProcessorUpdater<K, V> {
@@ -233,6 +273,7 @@ impl<K: 'static, V: 'static> GlobalProcessorUpdater<K, V> {
 
 impl<K: 'static, V: 'static> GlobalUpdater for GlobalProcessorUpdater<K, V> {
     fn apply(&mut self, batch: &RecordBatch, offsets: &str) -> Result<(), Error> {
+        let mut end = (batch.next_offset(), Ok(()));
         for (index, record) in batch.iter().enumerate() {
             self.task.savepoint.advance();
             let processed =
@@ -245,16 +286,20 @@ impl<K: 'static, V: 'static> GlobalUpdater for GlobalProcessorUpdater<K, V> {
                 }
                 Err(error) => {
                     self.store.borrow_mut().revert();
-                    left_out(batch, &record, &error);
+                    if let Err(error) = self.failures.decide(batch, record, error) {
+                        end = (record.offset, Err(error));
+                        break;
+                    }
                 }
             }
         }
+        let (next_offset, stopped) = end;
         self.task.savepoint.advance();
         let mut rows = self.state.batch();
         self.store.borrow_mut().prepare(&mut rows, &mut |_| Ok(()))?;
-        rows.set_offset(offsets, batch.next_offset())?;
+        rows.set_offset(offsets, next_offset)?;
         self.state.apply(rows)?;
         self.store.borrow_mut().committed();
-        Ok(())
+        stopped
     }
 }

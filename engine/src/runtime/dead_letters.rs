@@ -10,40 +10,64 @@ use crate::log::{HeaderView, encode_header};
 use crate::runtime::collector::Collector;
 use crate::runtime::handlers::{Failure, dead_letter};
 
-/// Bytes of a message in a header.
-const LONGEST_MESSAGE: usize = 16 * 1024;
+/// Bytes of a message in a header: as many as fit.
+const MESSAGE_LENGTHS: [usize; 4] = [16 * 1024, 1024, 128, 0];
 
+/// Appends the letter to the output.
+///
+/// # Errors
+/// When there is no such topic, or no letter is small enough. The output is then as it was.
 pub(crate) fn write(collector: &Collector, topic: &Arc<str>, failure: &Failure<'_>) -> Result<(), Error> {
     let target = collector.target(topic)?;
-    let mut headers = failure.record.map(|record| record.headers.encoded().to_vec()).unwrap_or_default();
-    let mut add = |key: &str, value: &str| encode_header(key, Some(value.as_bytes()), &mut headers);
+    let (key, value) = failure.record.map_or((None, None), |record| (record.key, record.value));
+    let own_headers = failure.record.map_or(&[][..], |record| record.headers.encoded());
+    let timestamp = failure.record.map_or(0, |record| record.timestamp.max(0));
+    let partition = collector.partition(key, target.partitions);
+    let mark = collector.mark();
+    let push = |key: Option<&[u8]>, value: Option<&[u8]>, headers: &[u8]| {
+        let mut output = collector.output();
+        let before = output.bytes();
+        output.push(target.topic, partition, timestamp, key, value, HeaderView::new(headers));
+        let fits = collector.check_size(output.bytes() - before, topic);
+        if fits.is_err() {
+            output.truncate(mark);
+        }
+        fits
+    };
+    let longest = MESSAGE_LENGTHS.into_iter().next().unwrap_or_default();
+    let mut headers = own_headers.to_vec();
+    describe(failure, longest, &mut headers);
+    let Err(mut too_large) = push(key, value, &headers) else { return Ok(()) };
+    // The bytes stay where they were read from, which the headers name.
+    let bytes = key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len);
+    encode_header(dead_letter::LEFT_OUT, Some(bytes.to_string().as_bytes()), &mut headers);
+    if push(None, None, &headers).is_ok() {
+        return Ok(());
+    }
+    let bytes = (bytes + own_headers.len()).to_string();
+    for length in MESSAGE_LENGTHS {
+        headers.clear();
+        describe(failure, length, &mut headers);
+        encode_header(dead_letter::LEFT_OUT, Some(bytes.as_bytes()), &mut headers);
+        match push(None, None, &headers) {
+            Ok(()) => return Ok(()),
+            Err(error) => too_large = error,
+        }
+    }
+    Err(too_large)
+}
+
+/// What happened, and where, as headers.
+fn describe(failure: &Failure<'_>, longest_message: usize, headers: &mut Vec<u8>) {
+    let mut add = |key: &str, value: &str| encode_header(key, Some(value.as_bytes()), headers);
     add(dead_letter::EXCEPTION, &format!("{:?}", failure.error.kind()));
-    add(dead_letter::STACKTRACE, &shortened(chain(failure.error)));
-    add(dead_letter::MESSAGE, &shortened(failure.error.to_string()));
+    add(dead_letter::STACKTRACE, &shortened(chain(failure.error), longest_message));
+    add(dead_letter::MESSAGE, &shortened(failure.error.to_string(), longest_message));
     if let (Some(partition), Some(record)) = (failure.partition, &failure.record) {
         add(dead_letter::TOPIC, &partition.topic);
         add(dead_letter::PARTITION, &partition.partition.to_string());
         add(dead_letter::OFFSET, &record.offset.to_string());
     }
-    let (key, value) = failure.record.map_or((None, None), |record| (record.key, record.value));
-    let timestamp = failure.record.map_or(0, |record| record.timestamp.max(0));
-    let partition = collector.partition(key, target.partitions);
-    let mark = collector.mark();
-    let push = |key, value, headers: &[u8]| {
-        let mut output = collector.output();
-        let before = output.bytes();
-        output.push(target.topic, partition, timestamp, key, value, HeaderView::new(headers));
-        let written = output.bytes() - before;
-        collector.check_size(written, topic)
-    };
-    if push(key, value, &headers).is_err() {
-        // The bytes stay where they were read from, which the headers name.
-        collector.truncate(mark);
-        let bytes = key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len);
-        encode_header(dead_letter::LEFT_OUT, Some(bytes.to_string().as_bytes()), &mut headers);
-        push(None, None, &headers)?;
-    }
-    Ok(())
 }
 
 fn chain(error: &Error) -> String {
@@ -57,10 +81,9 @@ fn chain(error: &Error) -> String {
     text
 }
 
-/// No message is so long that the letter could not be sent for it.
-fn shortened(mut text: String) -> String {
-    if text.len() > LONGEST_MESSAGE {
-        text.truncate(text.floor_char_boundary(LONGEST_MESSAGE));
+fn shortened(mut text: String, longest: usize) -> String {
+    if text.len() > longest {
+        text.truncate(text.floor_char_boundary(longest));
         text.push('…');
     }
     text

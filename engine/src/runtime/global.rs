@@ -16,7 +16,7 @@ use crate::log::{Consumer, ConsumerOptions, Isolation, Log, LogError, LogErrorKi
 use crate::processor::global::{GlobalContext, GlobalUpdater};
 use crate::processor::task_context::TaskContext;
 use crate::runtime::collector::Collector;
-use crate::runtime::{Clock, StreamsConfig};
+use crate::runtime::{Clock, ExceptionHandlers, StreamsConfig};
 use crate::topology::{GlobalStore, TaskId, Topology};
 
 /// The views of all global stores by name.
@@ -56,6 +56,7 @@ pub(crate) struct GlobalEnvironment {
     pub(crate) config: Arc<StreamsConfig>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) budget: MemoryBudget,
+    pub(crate) handlers: ExceptionHandlers,
 }
 
 /// The stores to open: one for the rows of each global store, and one for the offset of each of its partitions, which is
@@ -110,7 +111,8 @@ impl GlobalUpdate {
             let task = TaskId { subtopology: global.number, partition: 0 };
             let collector = Collector::new(Arc::clone(&environment.log), environment.config.max_request_size);
             let task = Rc::new(TaskContext::new(task, &environment.config, &environment.clock, &collector, of_topic));
-            let context = GlobalContext { state: &state, supplier: &*global.supplier, budget: &environment.budget, task };
+            let context =
+                GlobalContext { state: &state, supplier: &*global.supplier, budget: &environment.budget, handlers: &environment.handlers, task };
             updaters.push(global.updater.start(&context)?);
         }
         let consumer = log.consumer(&ConsumerOptions { client_id: environment.client_id.clone(), isolation: Isolation::ReadCommitted })?;
@@ -153,7 +155,8 @@ impl GlobalUpdate {
     /// Applies what has come, waiting at most `wait`.
     ///
     /// # Errors
-    /// The log's or the state's: what was polled is to be read again, from [`GlobalUpdate::read_on`].
+    /// The log's or the state's: what was polled is to be read again, from [`GlobalUpdate::read_on`]. That of a record which
+    /// the handlers do not leave out: the store stands at it, and it is what is read next.
     pub(crate) fn update(&mut self, wait: Duration) -> Result<usize, Error> {
         match self.consumer.poll(wait, &mut self.batches) {
             Ok(()) => {}
@@ -162,11 +165,14 @@ impl GlobalUpdate {
             Err(error) => return Err(error.into()),
         }
         let mut applied = 0;
-        for batch in self.batches.drain(..) {
+        for batch in std::mem::take(&mut self.batches) {
             let Some(global) = self.partitions.iter().find(|global| &global.partition == batch.partition()) else { continue };
             let Some(updater) = self.updaters.get_mut(global.updater) else { continue };
             applied += batch.len();
-            updater.apply(&batch, &global.offsets)?;
+            if let Err(error) = updater.apply(&batch, &global.offsets) {
+                self.read_on()?;
+                return Err(error);
+            }
         }
         Ok(applied)
     }

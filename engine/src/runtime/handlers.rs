@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind};
 use crate::log::{LogRecord, TopicPartition};
+use crate::serde::avro::registry_is_away;
 
 /// What to do about a record that failed. Kafka Streams: the `Response` of its exception handlers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,9 @@ pub type ExceptionHandler = Arc<dyn Fn(&Failure<'_>) -> Decision + Send + Sync>;
 
 /// The handlers of an application. By default every bad record goes to the dead-letter topic and nothing stops, where
 /// Kafka Streams' default fails.
+///
+/// None is asked about what is no record's fault. A state store or a log that fails, or a schema registry that does not
+/// answer, is tried again, with back-off, for `task.timeout.ms`; then the task pauses.
 #[derive(Clone)]
 pub struct ExceptionHandlers {
     /// A record whose bytes are not of its serde's form. Kafka Streams: `DeserializationExceptionHandler`.
@@ -43,8 +47,11 @@ pub struct ExceptionHandlers {
 }
 
 impl ExceptionHandlers {
-    /// What is to be done: the handler of the error's kind decides.
+    /// What is to be done: the handler of the error's kind decides, if it is the record's fault at all.
     pub(crate) fn decide(&self, failure: &Failure<'_>) -> Decision {
+        if registry_is_away(failure.error) {
+            return Decision::Retry;
+        }
         match failure.error.kind() {
             ErrorKind::Deserialization => (self.deserialization)(failure),
             ErrorKind::Processing => (self.processing)(failure),
@@ -83,7 +90,7 @@ pub mod dead_letter {
     pub const PARTITION: &str = "__streams.errors.partition";
     /// Its offset, in decimal digits.
     pub const OFFSET: &str = "__streams.errors.offset";
-    /// Straum's own: how many bytes of key and value were left out, because the letter would have exceeded
-    /// `max.request.size`. They are where the record was read from.
+    /// Straum's own: how many bytes of key and value, and of the record's headers if those too, were left out, because the
+    /// letter would have exceeded `max.request.size`. They are where the record was read from.
     pub const LEFT_OUT: &str = "__streams.errors.left.out.bytes";
 }

@@ -314,6 +314,7 @@ impl Streams {
             config: Arc::clone(&self.shared.config),
             clock: Arc::clone(&self.clock),
             budget: self.budget.clone(),
+            handlers: self.handlers.clone(),
         };
         let (folder, options, shared) = (directory.global(), state_options.clone(), Arc::clone(&self.shared));
         let (filled, ready) = mpsc::sync_channel(1);
@@ -505,7 +506,7 @@ fn keep_up(mut update: GlobalUpdate, shared: &Shared) {
         let result = result.and_then(|()| update.update(Duration::from_millis(100)));
         failed = result.is_err();
         if let Err(error) = result {
-            tracing::error!(%error, "global stores are not up to date; trying again");
+            tracing::error!(error = error.without_user_text(), "global stores are not up to date; trying again");
             std::thread::sleep(shared.config.retry_backoff_max);
         }
     }

@@ -110,6 +110,7 @@ impl TopologyTestDriver {
             config: Arc::clone(&self.config),
             clock: Arc::<ManualClock>::clone(&self.clock),
             budget: budget.clone(),
+            handlers: self.handlers.clone(),
         };
         self.globals = GlobalUpdate::start(&self.topology, &environment, home)?;
         let views = self.globals.as_ref().map(GlobalUpdate::views).unwrap_or_default();

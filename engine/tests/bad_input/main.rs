@@ -4,6 +4,7 @@
 mod code;
 mod disk;
 mod records;
+mod registry;
 mod tasks;
 mod wiring;
 

@@ -1,6 +1,7 @@
 //! Records that cannot be read, kept or written.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use straum::dsl::{Consumed, Grouped, Materialized, Produced, StreamsBuilder};
 use straum::log::{Log, TopicPartition};
@@ -101,6 +102,42 @@ fn a_dead_letter_that_is_too_large_names_where_its_bytes_are() {
     assert_eq!(header(&letters[0], dead_letter::LEFT_OUT), "5001");
     assert_eq!((header(&letters[0], dead_letter::TOPIC), header(&letters[0], dead_letter::OFFSET)), ("orders", "0"));
     assert_eq!(driver.store::<String, i64>("counts").unwrap().get(&"a".to_owned()).unwrap(), Some(1), "the next record is processed");
+}
+
+/// An order of one more header than fits, and what the letter about it is to be.
+#[test]
+fn a_dead_letter_is_cut_until_it_fits() {
+    for (limit, what) in [(2048, "without the record's headers"), (600, "and with short messages")] {
+        let mut driver = TopologyTestDriver::builder(&orders()).configure(move |config| config.max_request_size = limit).start().unwrap();
+        let mut headers = Headers::new();
+        headers.add("large", Some(&[b'x'; 5000]));
+        driver.write(&"orders".into(), None, Some(b"a"), Some(b"poison-pill"), 0, &headers).unwrap();
+        driver.write(&"orders".into(), None, Some(b"a"), Some(br#"{"customer":"c","amount":1}"#), 0, &Headers::new()).unwrap();
+        driver.run().unwrap();
+        driver.commit().unwrap();
+        let letters = dead_letters(&driver);
+        assert_eq!((letters.len(), driver.failing().count()), (1, 0), "{what}");
+        let letter = &letters[0];
+        assert_eq!((&letter.key, &letter.value, letter.headers.last("large")), (&None, &None, None), "{what}");
+        assert_eq!(header(letter, dead_letter::LEFT_OUT), "5025", "key, value and headers: {what}");
+        assert_eq!((header(letter, dead_letter::TOPIC), header(letter, dead_letter::OFFSET)), ("orders", "0"));
+        assert!(header(letter, dead_letter::MESSAGE).starts_with("cannot deserialise"), "{what}");
+        assert_eq!(driver.store::<String, i64>("counts").unwrap().get(&"a".to_owned()).unwrap(), Some(1), "the next record is processed");
+    }
+}
+
+#[test]
+fn a_dead_letter_that_cannot_be_cut_enough_leaves_none_and_the_task_stands() {
+    let mut driver = TopologyTestDriver::builder(&orders()).configure(|config| config.max_request_size = 100).start().unwrap();
+    write(&mut driver, "orders", b"a", b"poison-pill");
+    for _ in 0..5 {
+        driver.advance_wall_clock(Duration::from_secs(10)).unwrap();
+        driver.commit().unwrap();
+    }
+    assert_eq!(dead_letters(&driver).len(), 0, "each try left one more");
+    let reasons: Vec<String> = driver.failing().map(|(_, error)| error.to_string()).collect();
+    assert_eq!(reasons.len(), 1);
+    assert!(reasons[0].contains("test-dead-letter-queue") && reasons[0].contains("100 (max.request.size)"), "{}", reasons[0]);
 }
 
 #[test]

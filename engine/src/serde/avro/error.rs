@@ -75,11 +75,18 @@ impl StdError for SchemaRegistryError {
 /// Whether the same bytes may be read, or the same datum written, later: the schema registry was not available.
 ///
 /// Every other error of a serde is the record's own and comes back at every attempt.
+///
+/// The engine retries such a record by itself, with back-off, until `task.timeout.ms` has passed; no handler is asked.
 #[must_use]
 pub fn is_retriable(error: &SerdeError) -> bool {
-    StdError::source(error)
-        .and_then(|source| source.downcast_ref::<SchemaRegistryError>())
-        .is_some_and(|source| source.kind() == SchemaRegistryErrorKind::Unavailable)
+    registry_is_away(error)
+}
+
+/// Whether a schema registry that was not available is at the bottom of an error.
+pub(crate) fn registry_is_away(error: &(dyn StdError + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| (**error).source())
+        .filter_map(|error| error.downcast_ref::<SchemaRegistryError>())
+        .any(|error| error.kind() == SchemaRegistryErrorKind::Unavailable)
 }
 
 /// What an error of the Avro library says about form. Its own messages quote whole values, so they are never shown.

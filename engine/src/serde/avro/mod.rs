@@ -25,6 +25,7 @@ mod tests;
 mod typed;
 
 pub use apache_avro::types::Value as AvroValue;
+pub(crate) use error::registry_is_away;
 pub use error::{SchemaRegistryError, SchemaRegistryErrorKind, is_retriable};
 pub use file::FileSchemaRegistry;
 pub use generic::GenericAvro;
