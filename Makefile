@@ -2,7 +2,7 @@
 # One Cargo profile and one target folder serve everything, so that RocksDB is compiled once.
 
 # Where scripts/setup puts Rust when there is none.
-export PATH := $(PATH):$(HOME)/.cargo/bin
+export PATH := $(PATH):$(if $(CARGO_HOME),$(CARGO_HOME)/bin:)$(HOME)/.cargo/bin
 
 CARGO := cargo
 FLAGS := --release --workspace

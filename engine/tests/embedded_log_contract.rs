@@ -32,14 +32,14 @@ fn records_come_back_with_all_their_parts() {
     encode_header("a", None, &mut headers);
     let mut batch = OutputBatch::new();
     let index = batch.topic(&Arc::from("in"));
-    batch.push(index, 1, -5, None, Some(b""), HeaderView::new(&headers));
+    batch.push(index, 1, 5, None, Some(b""), HeaderView::new(&headers));
     batch.push(index, 1, 7, Some(b""), None, HeaderView::new(&[]));
     producer(&log, None).send(&batch).unwrap();
     let mut batches = Vec::new();
     consumer(&log, Isolation::ReadCommitted, &[(at("in", 1), StartOffset::Beginning)]).poll(Duration::ZERO, &mut batches).unwrap();
     let [read] = &batches[..] else { panic!("one batch, not {}", batches.len()) };
     let seen: Vec<_> = read.iter().map(|record| (record.offset, record.timestamp, record.key, record.value)).collect();
-    assert_eq!(seen, [(0, -5, None, Some(&b""[..])), (1, 7, Some(&b""[..]), None)]);
+    assert_eq!(seen, [(0, 5, None, Some(&b""[..])), (1, 7, Some(&b""[..]), None)]);
     let first: Vec<_> = read.get(0).unwrap().headers.iter().collect();
     assert_eq!(first, [("a", Some(&b"1"[..])), ("a", None)]);
     assert_eq!((read.headers(0), read.next_offset()), (headers.into(), 2));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use straum_state::StateStore;
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::processor::Record;
 use crate::processor::edge::Downstream;
 use crate::processor::punctuation::{Punctuate, Punctuation, PunctuationType};
@@ -56,8 +56,9 @@ impl<K, V> ProcessorContext<'_, K, V> {
     /// ```
     ///
     /// # Errors
-    /// That of a node below. Return it: the record in progress is then undone as a whole.
+    /// That of a node below, or of a timestamp that is negative. Return it: the record in progress is then undone as a whole.
     pub fn forward(&self, record: Record<K, V>) -> Result<(), Error> {
+        self.check(&record)?;
         self.downstream.forward(record)
     }
 
@@ -95,7 +96,20 @@ impl<K, V> ProcessorContext<'_, K, V> {
     /// # Errors
     /// As [`ProcessorContext::forward`].
     pub fn forward_to(&self, child: Child, record: Record<K, V>) -> Result<(), Error> {
+        self.check(&record)?;
         self.downstream.forward_to(child.0, record)
+    }
+
+    /// No log takes a negative timestamp: told here, it is this node's. Kafka Streams' `Record` cannot be made with one.
+    #[inline]
+    fn check(&self, record: &Record<K, V>) -> Result<(), Error> {
+        if record.timestamp < 0 { Err(self.negative(record.timestamp)) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn negative(&self, timestamp: i64) -> Error {
+        let message = format!("cannot forward: timestamp {timestamp} is negative, expected milliseconds since the epoch");
+        Error::new(ErrorKind::Processing, message).in_node(self.node)
     }
 
     /// Finds a child by the name of its node; to be called in `init`, so that forwarding looks up no name.

@@ -1,9 +1,14 @@
 //! Processors that cannot change the key: the record's key stays with the engine.
 
-use std::ops::Deref;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use straum_state::StateStore;
 
 use crate::error::{BoxError, Error};
-use crate::processor::{Headers, ProcessorContext, Punctuation, Record};
+use crate::processor::{Child, Headers, KeyValue, ProcessorContext, Punctuation, PunctuationType, Record, RecordMetadata, StoreHandle};
+use crate::topology::TaskId;
 
 /// Handles the values of a stream, key by key. Kafka Streams: `FixedKeyProcessor`.
 ///
@@ -71,6 +76,19 @@ where
 }
 
 /// The context of a fixed-key processor: that of any processor, but what it forwards goes out under the record's own key.
+/// Kafka Streams: `FixedKeyProcessorContext`.
+///
+/// There is no way to forward under another key:
+///
+/// ```compile_fail,E0599
+/// # use straum::{BoxError, processor::*};
+/// struct Renames;
+/// impl FixedKeyProcessor<String, i64, i64> for Renames {
+///     fn process(&mut self, _: &String, value: i64, context: &FixedKeyProcessorContext<'_, String, i64>) -> Result<(), BoxError> {
+///         Ok(context.forward(Record::new("another".to_owned(), value, 0))?)
+///     }
+/// }
+/// ```
 pub struct FixedKeyProcessorContext<'a, K, V2> {
     context: &'a ProcessorContext<'a, K, V2>,
     record: Option<(&'a K, i64, &'a Headers)>,
@@ -107,10 +125,56 @@ impl<'a, K: Clone, V2> FixedKeyProcessorContext<'a, K, V2> {
     /// # Errors
     /// That of a node below.
     pub fn forward_value(&self, value: V2) -> Result<(), Error> {
-        match self.record {
-            Some((key, timestamp, headers)) => self.context.forward(Record { key: key.clone(), value, timestamp, headers: headers.clone() }),
+        match self.out(value) {
+            Some(record) => self.context.forward(record),
             None => Ok(()),
         }
+    }
+
+    /// As [`FixedKeyProcessorContext::forward_value`], with another timestamp and other headers. Kafka Streams:
+    /// `FixedKeyRecord.withTimestamp` and `withHeaders`.
+    ///
+    /// ```
+    /// # use straum::{BoxError, dsl::*, processor::*, serde::*, testing::*};
+    /// struct Node;
+    /// impl FixedKeyProcessor<String, i64, i64> for Node {
+    ///     fn process(&mut self, _: &String, value: i64, context: &FixedKeyProcessorContext<'_, String, i64>) -> Result<(), BoxError> {
+    ///         Ok(context.forward_value_with(value, 99, Headers::new())?)
+    ///     }
+    /// }
+    /// # let builder = StreamsBuilder::new();
+    /// let numbers = builder.stream("in", Consumed::with(Utf8, I64));
+    /// numbers.process_values("node", || Node, &[]).to("out", Produced::with(Utf8, I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input("in", Utf8, I64).pipe_values(&mut driver, [("a", 1)])?;
+    /// let records = driver.output("out", Utf8, I64).read(&driver)?;
+    /// assert_eq!((records[0].key.as_str(), records[0].value, records[0].timestamp), ("a", 1, 99));
+    /// # Ok::<(), straum::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// That of a node below, or of a timestamp that is negative.
+    pub fn forward_value_with(&self, value: V2, timestamp: i64, headers: Headers) -> Result<(), Error> {
+        match self.out(value) {
+            Some(record) => self.context.forward(Record { timestamp, headers, ..record }),
+            None => Ok(()),
+        }
+    }
+
+    /// As [`FixedKeyProcessorContext::forward_value`], to one child.
+    ///
+    /// # Errors
+    /// That of a node below.
+    pub fn forward_value_to(&self, child: Child, value: V2) -> Result<(), Error> {
+        match self.out(value) {
+            Some(record) => self.context.forward_to(child, record),
+            None => Ok(()),
+        }
+    }
+
+    fn out(&self, value: V2) -> Option<Record<K, V2>> {
+        let (key, timestamp, headers) = self.record?;
+        Some(Record { key: key.clone(), value, timestamp, headers: headers.clone() })
     }
 
     /// The timestamp of the record in progress, `None` in a punctuation.
@@ -149,10 +213,79 @@ impl<'a, K: Clone, V2> FixedKeyProcessorContext<'a, K, V2> {
     }
 }
 
-impl<'a, K, V2> Deref for FixedKeyProcessorContext<'a, K, V2> {
-    type Target = ProcessorContext<'a, K, V2>;
+/// What a processor of any kind can do besides forwarding. Not by `Deref`: that would give `forward` as well.
+impl<K, V2> FixedKeyProcessorContext<'_, K, V2> {
+    /// As [`ProcessorContext::child`].
+    ///
+    /// # Errors
+    /// When there is no such child.
+    pub fn child(&self, name: &str) -> Result<Child, Error> {
+        self.context.child(name)
+    }
 
-    fn deref(&self) -> &Self::Target {
-        self.context
+    /// As [`ProcessorContext::store`].
+    ///
+    /// # Errors
+    /// When the node is not connected to the store, or it is of other types.
+    pub fn store<SK: 'static, SV: Clone + 'static>(&self, handle: &StoreHandle<SK, SV>) -> Result<KeyValue<SK, SV>, Error> {
+        self.context.store(handle)
+    }
+
+    /// As [`ProcessorContext::custom_store`].
+    ///
+    /// # Errors
+    /// As [`FixedKeyProcessorContext::store`].
+    pub fn custom_store<S: StateStore>(&self, name: &str) -> Result<Rc<RefCell<S>>, Error> {
+        self.context.custom_store(name)
+    }
+
+    /// As [`ProcessorContext::schedule`]: calls [`FixedKeyProcessor::punctuate`].
+    pub fn schedule(&self, interval: Duration, kind: PunctuationType) -> Option<Punctuation> {
+        self.context.schedule(interval, kind)
+    }
+
+    /// As [`ProcessorContext::cancel`].
+    pub fn cancel(&self, punctuation: Punctuation) {
+        self.context.cancel(punctuation);
+    }
+
+    /// As [`ProcessorContext::request_commit`].
+    pub fn request_commit(&self) {
+        self.context.request_commit();
+    }
+
+    /// As [`ProcessorContext::record_metadata`].
+    #[must_use]
+    pub fn record_metadata(&self) -> Option<RecordMetadata> {
+        self.context.record_metadata()
+    }
+
+    /// As [`ProcessorContext::current_stream_time`]: milliseconds, −1 before the first record.
+    #[must_use]
+    pub fn current_stream_time(&self) -> i64 {
+        self.context.current_stream_time()
+    }
+
+    /// As [`ProcessorContext::current_system_time`]: milliseconds since the epoch.
+    #[must_use]
+    pub fn current_system_time(&self) -> i64 {
+        self.context.current_system_time()
+    }
+
+    /// The task this instance belongs to.
+    #[must_use]
+    pub fn task_id(&self) -> TaskId {
+        self.context.task_id()
+    }
+
+    /// The application id.
+    #[must_use]
+    pub fn application_id(&self) -> &str {
+        self.context.application_id()
+    }
+
+    /// Counts a record that was left out by rule.
+    pub fn drop_record(&self) {
+        self.context.drop_record();
     }
 }

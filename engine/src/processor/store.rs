@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use straum_state::{KeyValueStore, StateError, StateStore, StoreIterator, ValueAndTimestamp};
+use straum_state::{KeyValueStore, StateError, StateErrorKind, StateStore, StoreIterator, ValueAndTimestamp};
 
 use crate::error::Error;
 use crate::processor::cache::CachedContext;
@@ -82,10 +82,10 @@ impl ConnectedStores {
     pub(crate) fn key_value<K: 'static, V: Clone + 'static>(&self, name: &Arc<str>) -> Result<KeyValue<K, V>, Error> {
         if let Some(global) = self.globals.get(name) {
             let view = global.downcast_ref::<GlobalView<K, V>>().ok_or_else(|| wrong_type::<K, V>(name))?;
-            return Ok(KeyValue { inner: Inner::Global(view.clone()), task: Rc::clone(&self.task) });
+            return Ok(KeyValue { name: Arc::clone(name), inner: Inner::Global(view.clone()), task: Rc::clone(&self.task) });
         }
         let store = Rc::clone(self.connected(name)?).downcast::<RefCell<Store<K, V>>>().map_err(|_| wrong_type::<K, V>(name))?;
-        Ok(KeyValue { inner: Inner::Task(store), task: Rc::clone(&self.task) })
+        Ok(KeyValue { name: Arc::clone(name), inner: Inner::Task(store), task: Rc::clone(&self.task) })
     }
 
     pub(crate) fn custom<S: StateStore>(&self, name: &str) -> Result<Rc<RefCell<S>>, Error> {
@@ -142,6 +142,7 @@ fn wrong_type<K, V>(name: &Arc<str>) -> Error {
 /// # Ok::<(), straum::Error>(())
 /// ```
 pub struct KeyValue<K, V> {
+    name: Arc<str>,
     inner: Inner<K, V>,
     task: Rc<TaskContext>,
 }
@@ -182,11 +183,16 @@ impl<K: 'static, V: Clone + 'static> KeyValue<K, V> {
         self.put_at(key, value, self.task.timestamp.get())
     }
 
-    /// Sets the value of a key with a timestamp of its own.
+    /// Sets the value of a key with a timestamp of its own, in milliseconds since the epoch. A row of a store that keeps no
+    /// timestamps is read with −1, which is none.
     ///
     /// # Errors
-    /// The store's.
+    /// The store's, or that the timestamp is negative: its changelog could not be written.
     pub fn put_at(&self, key: &K, value: V, timestamp: i64) -> Result<(), StateError> {
+        if timestamp < 0 {
+            let message = format!("cannot put: timestamp {timestamp} is negative, expected milliseconds since the epoch");
+            return Err(StateError::new(StateErrorKind::Misuse, message).in_store(&self.name));
+        }
         self.writable()?.borrow_mut().put(key, Some(value), timestamp)
     }
 

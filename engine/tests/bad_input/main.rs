@@ -6,6 +6,7 @@ mod disk;
 mod records;
 mod registry;
 mod tasks;
+mod timestamps;
 mod wiring;
 
 use std::sync::Arc;

@@ -21,6 +21,7 @@ macro_rules! every_case {
             a_transaction_may_be_empty
             an_offset_outside_a_partition_is_reported_and_the_others_go_on
             a_record_too_large_is_refused_by_number
+            a_negative_timestamp_is_refused_by_number
             what_does_not_exist_is_refused_by_name
             a_topic_is_made_once_with_one_number_of_partitions
             deleted_records_are_gone
@@ -224,6 +225,17 @@ pub fn a_record_too_large_is_refused_by_number(log: &dyn Log) {
     assert_eq!((error.kind(), error.record()), (LogErrorKind::RecordTooLarge, Some(1)), "{error}");
     write(producer.as_mut(), &partition, &values(&["later"]));
     assert_eq!(shown(&read(log, Isolation::ReadUncommitted, &partition, 2)), ["small", "later"]);
+}
+
+pub fn a_negative_timestamp_is_refused_by_number(log: &dyn Log) {
+    let partition = at(&topic(log, "contract-negative", 1), 0);
+    let mut producer = producer(log, None);
+    let rows = [row(1, None, Some("before"), &[]), row(-1, None, Some("negative"), &[]), row(1, None, Some("after"), &[])];
+    let error = producer.send(&batch(&partition, &rows)).unwrap_err();
+    assert_eq!((error.kind(), error.record()), (LogErrorKind::Invalid, Some(1)), "{error}");
+    assert!(error.to_string().contains("-1"), "{error}");
+    write(producer.as_mut(), &partition, &values(&["later"]));
+    assert_eq!(shown(&read(log, Isolation::ReadUncommitted, &partition, 2)), ["before", "later"]);
 }
 
 pub fn what_does_not_exist_is_refused_by_name(log: &dyn Log) {

@@ -95,6 +95,12 @@ impl Motor {
         self.dode.read_pairs(&self.driver).unwrap()
     }
 
+    /// The times of the records of a topic.
+    pub(crate) fn tidsstempler(&self, topic: &str) -> Vec<i64> {
+        let mut les = self.driver.output(topic, straum::serde::RawBytes.nullable(), straum::serde::RawBytes.nullable()).committed();
+        les.read(&self.driver).unwrap().into_iter().map(|post| post.timestamp).collect()
+    }
+
     pub(crate) fn lager<V: Clone + 'static>(&self, navn: &str) -> BTreeMap<String, V> {
         let rader = self.driver.query::<String, V>(navn).unwrap().all().unwrap();
         let antall = rader.len();

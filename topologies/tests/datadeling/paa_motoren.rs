@@ -2,12 +2,17 @@
 //! and stops on the way.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
+use straum::log::embedded::{EmbeddedLog, EmbeddedOptions};
+use straum::log::{HeaderView, Log, OutputBatch, ProducerOptions, TopicPartition, TopicSpec};
 use straum_schemas::datadeling::{AvtaleStatus, Kilde, Statusarsak};
 use straum_topologies::datadeling::dekod::{Dekoder, Kildepost};
 use straum_topologies::datadeling::tellere::Teller;
 use straum_topologies::datadeling::tid;
 use straum_topologies::datadeling::topologi::Innstillinger;
+use straum_topologies::registry;
 
 use crate::fixtur::HENDELSER;
 use crate::modell::Modell;
@@ -121,13 +126,51 @@ fn g3_g4_dates_pass_also_while_stopped() {
     let tidligere: Vec<_> = nye(&mut motor, &modell).into_iter().map(|(nr, _)| nr).collect();
     assert_eq!(tidligere, [546, 569, 582]);
     let nede = crate::motor::millisekunder("2024-01-02T08:00:00Z") - motor.driver.now();
-    motor.driver.crash_for(std::time::Duration::from_millis(nede.try_into().unwrap())).unwrap();
-    motor.driver.advance_wall_clock(std::time::Duration::from_millis(1)).unwrap();
+    motor.driver.crash_for(Duration::from_millis(nede.try_into().unwrap())).unwrap();
+    motor.driver.advance_wall_clock(Duration::from_millis(1)).unwrap();
     motor.ferdig();
     assert_eq!(nye(&mut motor, &modell), [592, 593, 598].map(|nr| (nr, "2024-01-01".to_owned())));
     modell.klokken_er("2023-12-31T19:00:00Z");
     modell.klokken_er("2024-01-02T08:00:00Z");
     motor.kontroller(&modell);
+}
+
+/// The messages are of 2023 and on; what is told of them is of today, and is kept as long as its topic says.
+#[test]
+fn what_is_told_of_old_agreements_outlives_its_topics_retention() {
+    const DAG: i64 = 24 * 60 * 60 * 1000;
+    let (mut motor, _) = spill_av(NAA, ENKELT, |_, _| {});
+    // Dates that pass are told by the clock as well.
+    motor.klokken_er("2026-02-05T12:00:00Z");
+    let valg = ProducerOptions { client_id: "test".to_owned(), transactional_id: None, transaction_timeout: Duration::from_secs(60) };
+    let naa = Arc::new(AtomicI64::new(motor.driver.now()));
+    let topics = registry::find("datadeling").unwrap().topics();
+    for (topic, dager, antall) in [(&motor.innstillinger.dlq, 90, 1), (&motor.innstillinger.statusendring, 30, 634)] {
+        let tidsstempler = motor.tidsstempler(topic);
+        assert!(tidsstempler.len() >= antall, "{topic}");
+        let definert = topics.iter().find(|definert| *definert.name == **topic).unwrap();
+        let klokke = Arc::clone(&naa);
+        let log = EmbeddedLog::in_memory(EmbeddedOptions::new().clean_at_roll(false).clock(move || klokke.load(Ordering::Relaxed))).unwrap();
+        let config = definert.config.iter().chain(&[("segment.bytes", "1")]).map(|(navn, verdi)| ((*navn).to_owned(), (*verdi).to_owned()));
+        log.create_topic(&TopicSpec { name: topic.to_string(), partitions: 1, config: config.collect() }).unwrap();
+        let partisjon = TopicPartition::new(Arc::clone(topic), 0);
+        let mut produsent = log.producer(&valg).unwrap();
+        for tidsstempel in &tidsstempler {
+            let mut post = OutputBatch::new();
+            let indeks = post.topic(topic);
+            post.push(indeks, 0, *tidsstempel, None, Some(b"{}"), HeaderView::new(&[]));
+            produsent.send(&post).unwrap();
+        }
+        log.clean().unwrap();
+        assert_eq!(log.offsets(&partisjon).unwrap().0, 0, "{topic}: deleted as soon as it was written");
+        naa.fetch_add((dager - 3) * DAG, Ordering::Relaxed);
+        log.clean().unwrap();
+        assert_eq!(log.offsets(&partisjon).unwrap().0, 0, "{topic}: deleted before its time");
+        naa.fetch_add(4 * DAG, Ordering::Relaxed);
+        log.clean().unwrap();
+        assert!(log.offsets(&partisjon).unwrap().0 > 0, "{topic}: kept for ever");
+        naa.store(motor.driver.now(), Ordering::Relaxed);
+    }
 }
 
 #[test]
@@ -138,6 +181,6 @@ fn nothing_personal_leaves_by_the_open_topics() {
     for rad in modell.rader() {
         assert!(!ut.contains(rad.deltaker_fnr.as_str()) && (rad.bedrift_nr.is_empty() || !ut.contains(&*rad.bedrift_nr)));
     }
-    let topics = straum::log::Log::topics(motor.driver.log()).unwrap();
+    let topics = Log::topics(motor.driver.log()).unwrap();
     assert!(topics.iter().all(|topic| !topic.contains("dead-letter")), "{topics:?}");
 }

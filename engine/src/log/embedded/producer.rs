@@ -386,6 +386,10 @@ impl Encoder {
 }
 
 fn check_record(partition: &Partition, record: &OutputRecord<'_>) -> Result<(), LogError> {
+    if record.timestamp < 0 {
+        let message = format!("a timestamp is not negative, this one is {}", record.timestamp);
+        return Err(LogError::new(LogErrorKind::Invalid, message).at(&partition.name));
+    }
     let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
     let bytes = RECORD_HEADER + length(record.key) + length(record.value) + record.headers.encoded().len();
     if bytes > partition.config.max_message_bytes {

@@ -101,7 +101,8 @@ impl Processor<Option<Bytes>, Option<Bytes>, Option<String>, Dekodut> for Dekods
         let (innmeldt, brev) = dekodet.utfall.del_opp();
         if let Some(brev) = brev {
             let nokkel = brev.nokkel().map(|avtale_id| avtale_id.to_string());
-            context.forward(Record::new(nokkel, Dekodut::Brev(brev), timestamp))?;
+            // Written now, whenever the agreement was changed: the topic keeps it for so long from then on.
+            context.forward(Record::new(nokkel, Dekodut::Brev(brev), context.current_system_time()))?;
         }
         if let Some((avtale_id, innmelding)) = innmeldt {
             context.forward(Record::new(Some(avtale_id.to_string()), Dekodut::Innmelding(innmelding), timestamp))?;

@@ -202,7 +202,8 @@ impl Bord {
             Lagring::Slett => drop(self.parkert.delete(&nokkel)?),
         }
         if let Some(endring) = avgjorelse.statusendring {
-            context.forward(Record::new(nokkel.clone(), Tabellut::Statusendring(endring), timestamp))?;
+            // As old as it is told, not as the agreement: its own topic keeps it for so long from then on.
+            context.forward(Record::new(nokkel.clone(), Tabellut::Statusendring(endring), context.current_system_time()))?;
         }
         if let Some(endring) = avgjorelse.endring {
             context.forward(Record::new(nokkel, Tabellut::Endring(endring), timestamp))?;
