@@ -78,8 +78,11 @@ fn a_zombie_commits_nothing_under_its_old_membership_and_joins_again() {
             run.zombie_at(Point::BeforeOffsets)?;
             run.fleet.settle(Duration::from_secs(60))?;
             refused = run.fleet.logged(0, "sending offsets to the transaction");
-            epochs = run.fleet.members(0)?;
-            Ok(())
+            // The others have its tasks meanwhile: it may come back later than all is open.
+            run.wait("it is a member again", Duration::from_secs(60), |run| {
+                epochs = run.fleet.members(0)?;
+                Ok(!epochs.is_empty() && epochs.iter().all(|epoch| *epoch > 0))
+            })
         })
         .unwrap();
     assert!(report.holds(), "{:?} in {report:?}", report.violations());
