@@ -15,6 +15,22 @@ fn rows(demo: &Value, store: &str) -> Value {
     demo["stores"].as_array().unwrap().iter().find(|row| row["store"] == store).unwrap()["rows"].clone()
 }
 
+/// Whoever ran it by its path has no `straum` to type.
+#[test]
+fn what_it_says_to_type_runs() {
+    let (data, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_straum")).canonicalize().unwrap();
+    let above = program.ancestors().nth(2).unwrap();
+    let below = format!("./{}", program.strip_prefix(above).unwrap().display());
+    for (folder, typed) in [(above, below), (elsewhere.path(), program.display().to_string())] {
+        let output = Command::new(&program).args(["demo", "--data"]).arg(data.path()).current_dir(folder).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let commands: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix(&format!("  {typed} "))).collect();
+        assert_eq!(commands.len(), 8, "{text}");
+        assert!(commands.contains(&"describe datadeling --format mermaid"), "{text}");
+    }
+}
+
 #[test]
 fn a_demonstration_and_one_more() {
     let data = tempfile::tempdir().unwrap();

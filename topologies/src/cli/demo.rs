@@ -1,7 +1,7 @@
 //! `straum demo`: real messages through datadeling, what the stores then hold, and five questions answered.
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -147,7 +147,7 @@ impl Demo {
             let query = r#"{"query":"{ antall(dato: \"2021-06-15\") { tiltakstype antallAvtaler antallPersoner } }"}"#;
             output::line(format_args!(
                 "\nThe query API listens until Ctrl-C. Try:\n\n  curl -s http://{address}/graphql -H 'content-type: application/json' \\\n    -d '{query}'\n\nand, in another terminal:\n{}",
-                commands(folder)
+                commands(&program(), folder)
             ))
         })?;
         Ok(Outcome::Done)
@@ -280,22 +280,33 @@ fn outline(application: &Application) -> String {
     output::table(&["reads", "keeps", "writes"], lines)
 }
 
-fn commands(folder: &DataFolder) -> String {
+fn commands(straum: &str, folder: &DataFolder) -> String {
     let data = folder.path().display();
     [
-        format!("  straum store list --data {data}"),
-        format!("  straum store range antall --data {data}"),
-        format!("  straum topic tail tiltak-datadeling.statusendring --data {data}"),
-        "  straum describe datadeling --format mermaid".to_owned(),
+        format!("  {straum} store list --data {data}"),
+        format!("  {straum} store range antall --data {data}"),
+        format!("  {straum} topic tail tiltak-datadeling.statusendring --data {data}"),
+        format!("  {straum} describe datadeling --format mermaid"),
     ]
     .join("\n")
 }
 
+/// What to type for this program: its path, from the current folder if it is below that. It need not be on the `PATH`.
+fn program() -> String {
+    let Ok(path) = std::env::current_exe() else { return "straum".to_owned() };
+    let folder = std::env::current_dir().ok();
+    match folder.and_then(|folder| path.strip_prefix(folder).ok()) {
+        Some(below) => Path::new(".").join(below).display().to_string(),
+        None => path.display().to_string(),
+    }
+}
+
 fn further(folder: &DataFolder, common: &Common) -> String {
     let data = common.data.as_ref().map(|data| format!(" --data {}", data.display())).unwrap_or_default();
+    let straum = &program();
     format!(
-        "\nGo on by yourself:\n\n  straum demo{data}           again: it restores instead of reading again\n  straum demo{data} --serve   the query API stays, with a curl that works\n  straum demo{data} --fresh   from the beginning\n{}\n  straum check topologies/scenarios/count/words.yaml{}",
-        commands(folder),
+        "\nGo on by yourself:\n\n  {straum} demo{data}           again: it restores instead of reading again\n  {straum} demo{data} --serve   the query API stays, with a curl that works\n  {straum} demo{data} --fresh   from the beginning\n{}\n  {straum} check topologies/scenarios/count/words.yaml{}",
+        commands(straum, folder),
         if common.show_personal { "" } else { "\n\nPersonal ids are masked; --show-personal shows them." }
     )
 }
