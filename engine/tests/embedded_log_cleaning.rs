@@ -164,7 +164,7 @@ fn a_segment_is_full_by_its_age_and_not_by_the_times_of_its_records() {
         batch.push(topic, 0, timestamp, Some(b"k"), Some(b"v"), HeaderView::new(&[]));
         plain.send(&batch).unwrap();
     };
-    for (now, timestamp, files) in [(0, 0, 1), (10, 5_000_000, 1), (1000, -1, 1), (1001, 0, 2), (1002, 9_000_000, 2)] {
+    for (now, timestamp, files) in [(0, 0, 1), (10, 5_000_000, 1), (1000, 1, 1), (1001, 0, 2), (1002, 9_000_000, 2)] {
         bench.now.store(now, Ordering::Relaxed);
         send_at(timestamp);
         assert_eq!(bench.files(), files, "at {now}, with a record of {timestamp}");
