@@ -3,6 +3,7 @@
 
 pub mod broker;
 pub mod crash_proof;
+mod going;
 pub mod memory_proof;
 pub mod restart;
 pub mod soak;

@@ -3,12 +3,13 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use anyhow::Context;
 use clap::ValueEnum;
 
 use super::VALUE_BYTES;
+use crate::going::lock;
 
 const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peer/Last.java");
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/kafka-streams");
@@ -172,8 +173,4 @@ fn hear(said: &mut Said, line: &str) {
         }
         _ => {}
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,15 +1,13 @@
 //! The input: every key once, then changes of keys in no order for as long as it is asked for.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use anyhow::anyhow;
 use straum::log::kafka::KafkaLog;
 use straum::log::{HeaderView, Log, OutputBatch, Producer, ProducerOptions};
 
 use super::{PARTITIONS, VALUE_BYTES, input};
+use crate::going::Going;
 
 const BEAT: Duration = Duration::from_millis(10);
 const A_BATCH: u64 = 1000;
@@ -79,24 +77,19 @@ pub fn fill(log: &KafkaLog, application: &str, keys: u64) -> anyhow::Result<()> 
 
 /// Changes keys at a steady rate until it is stopped.
 #[derive(Debug)]
-pub struct Feeder {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<anyhow::Result<()>>>,
-}
+pub struct Feeder(Going);
 
 impl Feeder {
     /// Begins to send so many records a second.
     ///
     /// # Errors
     /// When the broker cannot be reached.
-    pub fn start(log: Arc<KafkaLog>, application: &str, keys: u64, rate: u64) -> anyhow::Result<Self> {
-        let mut sender = Sender::new(&log, application)?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let stops = Arc::clone(&stop);
-        let thread = std::thread::spawn(move || {
+    pub fn start(log: &KafkaLog, application: &str, keys: u64, rate: u64) -> anyhow::Result<Self> {
+        let mut sender = Sender::new(log, application)?;
+        let going = Going::start("feeder", move |stop| {
             let began = Instant::now();
             let mut sent = 0;
-            while !stops.load(Ordering::Acquire) {
+            while !stop.load(Ordering::Acquire) {
                 let due = u64::try_from(began.elapsed().as_millis())? * rate / 1000;
                 for change in sent..due {
                     sender.push(change.wrapping_mul(0x9e37_79b9_7f4a_7c15) % keys, change + 1)?;
@@ -106,8 +99,8 @@ impl Feeder {
                 std::thread::sleep(BEAT);
             }
             Ok(sender.producer.flush()?)
-        });
-        Ok(Self { stop, thread: Some(thread) })
+        })?;
+        Ok(Self(going))
     }
 
     /// Stops.
@@ -115,13 +108,6 @@ impl Feeder {
     /// # Errors
     /// When the input failed.
     pub fn stop(mut self) -> anyhow::Result<()> {
-        self.stop.store(true, Ordering::Release);
-        self.thread.take().map_or(Ok(()), |thread| thread.join().map_err(|_| anyhow!("the feeder panicked"))?)
-    }
-}
-
-impl Drop for Feeder {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Release);
+        self.0.stop()
     }
 }

@@ -138,7 +138,7 @@ impl<'a> Run<'a> {
 pub fn kill(engine: Engine, setup: &Setup, size: Size, mut progress: impl FnMut(&str)) -> anyhow::Result<Killed> {
     let mut run = Run::filled(engine, setup, size, 1, &mut progress)?;
     progress("it is under load");
-    let feeder = Feeder::start(Arc::clone(&run.log), engine.application(), size.keys(), size.rate)?;
+    let feeder = Feeder::start(&run.log, engine.application(), size.keys(), size.rate)?;
     let watcher = Watcher::start(Arc::clone(&run.log), engine.application())?;
     std::thread::sleep(SETTLED);
     ensure!(watcher.records() > 0, "{} gives no output under load", engine.name());
@@ -165,7 +165,7 @@ pub fn kill(engine: Engine, setup: &Setup, size: Size, mut progress: impl FnMut(
 pub fn roll(engine: Engine, setup: &Setup, size: Size, instances: usize, mut progress: impl FnMut(&str)) -> anyhow::Result<Rolled> {
     let mut run = Run::filled(engine, setup, size, instances, &mut progress)?;
     progress("it is under load");
-    let feeder = Feeder::start(Arc::clone(&run.log), engine.application(), size.keys(), size.rate)?;
+    let feeder = Feeder::start(&run.log, engine.application(), size.keys(), size.rate)?;
     let watcher = Watcher::start(Arc::clone(&run.log), engine.application())?;
     std::thread::sleep(SETTLED);
     ensure!(watcher.records() > 0, "{} gives no output under load", engine.name());

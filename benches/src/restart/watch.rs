@@ -1,14 +1,14 @@
 //! Reads what is committed to the output, and keeps when it came.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use straum::log::kafka::KafkaLog;
 use straum::log::{ConsumerOptions, Isolation, Log, StartOffset, TopicPartition};
 
 use super::{PARTITIONS, output};
+use crate::going::{Going, lock};
 
 /// Of one partition.
 #[derive(Clone, Copy, Debug)]
@@ -22,8 +22,8 @@ struct Arrivals {
 #[derive(Debug)]
 pub struct Watcher {
     arrivals: Arc<Mutex<Vec<Arrivals>>>,
-    stop: Arc<AtomicBool>,
-    _thread: JoinHandle<()>,
+    /// Reads until this is dropped.
+    _going: Going,
 }
 
 impl Watcher {
@@ -38,11 +38,10 @@ impl Watcher {
         consumer.assign(&(0..PARTITIONS).map(end).collect::<Vec<_>>())?;
         let nothing = Arrivals { last: Instant::now(), longest_gap: Duration::ZERO, records: 0 };
         let arrivals = Arc::new(Mutex::new(vec![nothing; PARTITIONS as usize]));
-        let stop = Arc::new(AtomicBool::new(false));
-        let (notes, stops) = (Arc::clone(&arrivals), Arc::clone(&stop));
-        let thread = std::thread::spawn(move || {
+        let notes = Arc::clone(&arrivals);
+        let going = Going::start("watcher", move |stop| {
             let mut batches = Vec::new();
-            while !stops.load(Ordering::Acquire) {
+            while !stop.load(Ordering::Acquire) {
                 // What disturbs reading is over at the next read.
                 let _ = consumer.poll(Duration::from_millis(20), &mut batches);
                 let now = Instant::now();
@@ -56,8 +55,9 @@ impl Watcher {
                 }
             }
             drop(log);
-        });
-        Ok(Self { arrivals, stop, _thread: thread })
+            Ok(())
+        })?;
+        Ok(Self { arrivals, _going: going })
     }
 
     /// How many records have come.
@@ -85,14 +85,4 @@ impl Watcher {
         let now = Instant::now();
         lock(&self.arrivals).iter().map(|of| of.longest_gap.max(now - of.last)).max().unwrap_or_default()
     }
-}
-
-impl Drop for Watcher {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Release);
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,15 +1,15 @@
 //! The input, which never stops until it is told to, and the outputs, which are checked as they come.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use straum::log::kafka::KafkaLog;
 use straum::log::{ConsumerOptions, HeaderView, Isolation, Log, LogErrorKind, Offset, OutputBatch, ProducerOptions, StartOffset, TopicPartition};
 
+use crate::going::{Going, lock};
 use crate::soak::instance::Guarantee;
 use crate::soak::ledger::{Produced, Rows, Seen};
 use crate::soak::topology::{ARRIVALS, COUNTS, IN, OUT, PARTITIONS, TOTALS, topic};
@@ -18,37 +18,6 @@ use crate::soak::topology::{ARRIVALS, COUNTS, IN, OUT, PARTITIONS, TOTALS, topic
 const KEYS: u64 = 10;
 /// How often input is sent. Shorter than a commit interval by far, so that transactions are open all the time.
 const BEAT: Duration = Duration::from_millis(20);
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A thread that goes on until it is told to stop.
-#[derive(Debug)]
-struct Going {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<anyhow::Result<()>>>,
-}
-
-impl Going {
-    fn start(name: &str, work: impl FnOnce(&AtomicBool) -> anyhow::Result<()> + Send + 'static) -> anyhow::Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stops = Arc::clone(&stop);
-        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || work(&stops))?;
-        Ok(Self { stop, thread: Some(thread) })
-    }
-
-    fn stop(&mut self) -> anyhow::Result<()> {
-        self.stop.store(true, Ordering::Release);
-        self.thread.take().map_or(Ok(()), |thread| thread.join().map_err(|_| anyhow!("a thread panicked"))?)
-    }
-}
-
-impl Drop for Going {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Release);
-    }
-}
 
 /// Sends input and keeps book of what was acknowledged.
 #[derive(Debug)]
@@ -190,7 +159,7 @@ impl Watcher {
     /// # Errors
     /// That.
     pub fn check(&mut self) -> anyhow::Result<()> {
-        if self.going.thread.as_ref().is_some_and(JoinHandle::is_finished) { self.going.stop() } else { Ok(()) }
+        if self.going.has_ended() { self.going.stop() } else { Ok(()) }
     }
 
     /// The partitions of which not all that is written now has been read, with how far they are: transactions are open.
