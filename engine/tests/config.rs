@@ -1,6 +1,8 @@
 //! Every setting changes behaviour, and every other key is refused by name.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod waiting;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,6 +15,7 @@ use straum::processor::Headers;
 use straum::runtime::{Clock, ConfigSources, Decision, ExceptionHandlers, ManualClock, State, Streams, StreamsConfig, StreamsOptions, SystemClock};
 use straum::serde::{I64, RawBytes, SerdeExt, Utf8};
 use straum::testing::{DriverBuilder, TestRecord, TopologyTestDriver};
+use waiting::wait;
 
 fn parse(settings: &[(&str, &str)]) -> Result<StreamsConfig, straum::Error> {
     StreamsConfig::from_settings([("application.id", "app")].iter().chain(settings).copied())
@@ -204,14 +207,6 @@ fn application_of(
     }
     let streams = Streams::new(topology, config, Arc::<EmbeddedLog>::clone(&log), StreamsOptions::default().clock(clock));
     (streams, log, folder)
-}
-
-fn wait(streams: &Streams, ready: impl Fn(&Streams) -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !ready(streams) {
-        assert!(Instant::now() < deadline, "{:?} {:?} {:?}", streams.state(), streams.tasks(), streams.errors());
-        std::thread::yield_now();
-    }
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! A store of the user's own type: written by a processor, undone with its record, restored from its changelog.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod waiting;
+
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use straum::dsl::{Consumed, Produced, StreamsBuilder};
 use straum::log::embedded::{EmbeddedLog, EmbeddedOptions};
@@ -22,6 +24,7 @@ use straum::state::{
 use straum::testing::TopologyTestDriver;
 use straum::topology::TaskId;
 use straum::{BoxError, Topology};
+use waiting::wait;
 
 const NAME: &str = "largest";
 
@@ -235,14 +238,6 @@ fn write(log: &EmbeddedLog, partition: u32, rows: &[(&str, i64)]) {
     producer.flush().unwrap();
 }
 
-fn wait(what: &str, streams: &Streams, holds: impl Fn(&Streams) -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !holds(streams) {
-        assert!(Instant::now() < deadline, "{what}: {:?} {:?} {:?}", streams.state(), streams.tasks(), streams.errors());
-        std::thread::yield_now();
-    }
-}
-
 /// One task is restored while the other reads; what it reads comes faster than it may buffer.
 #[test]
 fn tasks_that_are_ready_process_while_another_is_restored_and_after() {
@@ -265,7 +260,7 @@ fn tasks_that_are_ready_process_while_another_is_restored_and_after() {
     let held = TaskId { subtopology: 0, partition: 1 };
     write(&log, 1, &[("held", 5)]);
     let mut first = start();
-    wait("it commits", &first, |streams| streams.commits() > 0);
+    wait(&first, |streams| streams.commits() > 0);
     first.close().unwrap();
     std::fs::remove_dir_all(folder.path().join("app").join(held.to_string())).unwrap();
 
@@ -273,22 +268,22 @@ fn tasks_that_are_ready_process_while_another_is_restored_and_after() {
     shut = gate.lock().unwrap();
     second = start();
     let restoring = |changelog: &ChangelogProgress| (changelog.task, changelog.role) == (held, TaskRole::Active);
-    wait("it restores", &second, |streams| streams.changelogs().iter().any(restoring));
+    wait(&second, |streams| streams.changelogs().iter().any(restoring));
     write(&log, 0, &[("other", 7)]);
     write(&log, 1, &[("held", 3)]);
-    wait("the other task processes", &second, |streams| streams.tasks().iter().any(|task| task.id.partition == 0 && task.processed == 1));
-    wait("and commits", &second, |streams| streams.commits() > 0);
+    wait(&second, |streams| streams.tasks().iter().any(|task| task.id.partition == 0 && task.processed == 1));
+    wait(&second, |streams| streams.commits() > 0);
     assert_eq!((second.state(), second.tasks().len()), (State::Rebalancing, 1), "one task is not complete yet");
     // It is complete while the other processes what was too much for its buffer.
     write(&log, 0, &[("met", 1), ("other", 8), ("other", 9)]);
     meeting.wait();
     drop(shut);
-    wait("it is restored", &second, |streams| streams.changelogs().is_empty());
+    wait(&second, |streams| streams.changelogs().is_empty());
     meeting.wait();
     let processed = |streams: &Streams, partition| streams.tasks().iter().find(|task| task.id.partition == partition).map(|task| task.processed);
-    wait("both process", &second, |streams| streams.state() == State::Running && processed(streams, 0) == Some(4));
+    wait(&second, |streams| streams.state() == State::Running && processed(streams, 0) == Some(4));
     write(&log, 0, &[("other", 10)]);
-    wait("and go on", &second, |streams| (processed(streams, 0), processed(streams, 1)) == (Some(5), Some(1)));
+    wait(&second, |streams| (processed(streams, 0), processed(streams, 1)) == (Some(5), Some(1)));
     assert!(second.changelogs().is_empty(), "nothing is read any more");
     let restored = second.restored();
     let (_, restored) = restored.iter().find(|(task, _)| *task == held).unwrap();

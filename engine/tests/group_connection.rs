@@ -16,7 +16,7 @@ use straum::group::wire::{
 use straum::group::{ClientSettings, GroupClient, GroupErrorKind, SaslSettings, SecurityProtocol};
 use tokio::runtime::Runtime;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap());
 

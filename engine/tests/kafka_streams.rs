@@ -173,6 +173,7 @@ fn a_thread_that_hangs_loses_its_tasks_until_it_is_back_and_what_it_had_begun_co
     application.every_record_counts_once();
     gate.set(true);
     application.send(200);
+    wait("it is named", || hanging.streams.troubles().iter().any(|trouble| trouble.contains("thread 1 ")));
     let other = application.start(folders[1].path());
     wait("the other has all tasks", || other.tasks().len() == TASKS);
     application.every_record_counts_once();

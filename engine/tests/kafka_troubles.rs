@@ -15,6 +15,7 @@ use straum::serde::{I64, Utf8};
 use support::application::{Application, Gate, Instance, TASKS, wait, wait_for_tasks};
 use support::broker::Broker;
 use support::reading::producer;
+use support::waiting::wait_until;
 
 /// Everyone may do everything, but for one who has to be allowed.
 static BROKER: LazyLock<Broker> = LazyLock::new(|| {
@@ -43,11 +44,7 @@ fn told(instance: &Instance) -> String {
 }
 
 fn wait_until_told(instance: &Instance, words: &[&str]) {
-    let deadline = Instant::now() + support::reading::PATIENCE;
-    while !words.iter().all(|word| told(instance).contains(word)) {
-        assert!(Instant::now() < deadline, "waited in vain for {words:?}: {}", told(instance));
-        std::thread::yield_now();
-    }
+    wait_until(|| format!("for {words:?}: {}", told(instance)), || words.iter().all(|word| told(instance).contains(word)));
 }
 
 #[test]

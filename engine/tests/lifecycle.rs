@@ -1,10 +1,12 @@
 //! The life of an application: its states in order, pausing and resuming, and state that has become too old.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod waiting;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use straum::dsl::{Consumed, Grouped, Materialized, Produced, StreamsBuilder};
 use straum::log::embedded::{EmbeddedLog, EmbeddedOptions};
@@ -14,6 +16,7 @@ use straum::runtime::{Decision, ExceptionHandlers, OffsetReset, State, Streams, 
 use straum::serde::{I64, Utf8};
 use straum::testing::TopologyTestDriver;
 use straum::{BoxError, Topology};
+use waiting::wait;
 
 fn counting() -> Topology {
     let builder = StreamsBuilder::new();
@@ -38,14 +41,6 @@ fn write(log: &EmbeddedLog, topic: &str, key: &[u8], records: usize) {
     (0..records).for_each(|_| batch.push(topic, 0, 0, Some(key), Some(&1_i64.to_be_bytes()), HeaderView::new(&[])));
     producer.send(&batch).unwrap();
     producer.flush().unwrap();
-}
-
-fn wait(streams: &Streams, ready: impl Fn(&Streams) -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !ready(streams) {
-        assert!(Instant::now() < deadline, "{:?} {:?} {:?}", streams.state(), streams.tasks(), streams.errors());
-        std::thread::yield_now();
-    }
 }
 
 fn processed(streams: &Streams) -> u64 {
@@ -168,6 +163,39 @@ fn tasks_that_failed_go_on_when_the_application_is_resumed_on_whichever_thread_t
     bears.store(true, Ordering::SeqCst);
     streams.resume();
     wait(&streams, |streams| streams.tasks().iter().all(|task| task.failing.is_none() && task.processed == 1));
+    streams.close().unwrap();
+}
+
+#[test]
+fn a_thread_that_hangs_is_named_while_the_others_go_on() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), Arc::new(EmbeddedLog::in_memory(EmbeddedOptions::new()).unwrap()));
+    let gate = Arc::new(Mutex::new(()));
+    let builder = StreamsBuilder::new();
+    for (name, waits) in [("first", true), ("second", false)] {
+        log.create_topic(&TopicSpec { name: name.to_owned(), partitions: 1, config: BTreeMap::new() }).unwrap();
+        let gate = Arc::clone(&gate);
+        builder.stream(name, Consumed::with(Utf8, I64)).foreach(move |_, _| drop(waits.then(|| gate.lock())));
+    }
+    let mut config = StreamsConfig::new("app");
+    config.state_dir = folder.path().to_owned();
+    config.poll = Duration::from_millis(1);
+    config.num_stream_threads = 2;
+    config.max_poll_interval = Duration::from_secs(5);
+    let mut streams = Streams::new(&builder.build().unwrap(), config, Arc::<EmbeddedLog>::clone(&log), StreamsOptions::default());
+    streams.start().unwrap();
+    wait(&streams, |streams| streams.state() == State::Running);
+    let shut = gate.lock().unwrap();
+    write(&log, "first", b"a", 1);
+    wait(&streams, |streams| !streams.troubles().is_empty());
+    let troubles = streams.troubles();
+    assert!(
+        matches!(&*troubles, [trouble] if trouble.contains("thread 1 has been busy") || trouble.contains("thread 2 has been busy")),
+        "{troubles:?}"
+    );
+    write(&log, "second", b"a", 3);
+    wait(&streams, |streams| processed(streams) == 3);
+    drop(shut);
+    wait(&streams, |streams| processed(streams) == 4 && streams.troubles().is_empty());
     streams.close().unwrap();
 }
 

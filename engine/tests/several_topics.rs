@@ -1,9 +1,11 @@
 //! A source of several topics, and a source's own offset reset.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod waiting;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use straum::dsl::{Consumed, Joined, Materialized, Produced, StreamsBuilder};
 use straum::log::embedded::{EmbeddedLog, EmbeddedOptions};
@@ -11,6 +13,7 @@ use straum::log::{HeaderView, Log, OutputBatch, ProducerOptions, TopicSpec};
 use straum::runtime::{OffsetReset, State, Streams, StreamsConfig, StreamsOptions};
 use straum::serde::{I64, Utf8};
 use straum::testing::{TestRecord, TopologyTestDriver};
+use waiting::wait;
 
 /// As Kafka Streams prints it: the topics of a source in the order of a Java hash set.
 #[test]
@@ -95,14 +98,6 @@ fn write(log: &EmbeddedLog, records: &[(&str, i64)]) {
     }
     producer.send(&batch).unwrap();
     producer.flush().unwrap();
-}
-
-fn wait(streams: &Streams, ready: impl Fn(&Streams) -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !ready(streams) {
-        assert!(Instant::now() < deadline, "{:?} {:?} {:?}", streams.state(), streams.tasks(), streams.errors());
-        std::thread::yield_now();
-    }
 }
 
 /// What a topic held before the first start is read or not, as its source says; after that the group knows where it stands.

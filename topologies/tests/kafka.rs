@@ -19,7 +19,7 @@ use straum::log::kafka::{GroupProtocol, KafkaLog, KafkaOptions};
 use straum::log::{ConsumerOptions, HeaderView, Isolation, Log, OutputBatch, ProducerOptions, StartOffset, TopicPartition, TopicSpec};
 
 /// How long something may take that a healthy cluster does at once. A slow machine is not a failure.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(120);
 const PARTITIONS: u32 = 2;
 const WORDS: [&str; 3] = ["foss", "elv", "bekk"];
 
@@ -102,7 +102,7 @@ fn wait(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !holds() {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
-        std::thread::yield_now();
+        std::thread::sleep(Duration::from_millis(2));
     }
 }
 

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use straum_state::{CacheSizing, MemoryBudget, RecordCache, StateOptions};
 
@@ -133,6 +133,9 @@ struct Shared {
     errors: Mutex<Vec<String>>,
 }
 
+/// A round is long when it takes this part of `max.poll.interval.ms`, after which the thread's tasks go to others.
+const LONG_ROUND: u32 = 10;
+
 #[derive(Default)]
 struct ThreadReport {
     running: bool,
@@ -141,9 +144,22 @@ struct ThreadReport {
     idle: bool,
     commits: u64,
     rounds: u64,
+    /// When the last round ended; `None` before the first one.
+    reported: Option<Instant>,
     trouble: Option<String>,
     notices: Vec<String>,
     tasks: Vec<TaskReport>,
+}
+
+impl ThreadReport {
+    /// What a thread cannot say itself while it waits or works: that this takes long.
+    fn silence(&self, index: usize, long: Duration) -> Option<String> {
+        let silent = self.reported.filter(|_| !self.ended)?.elapsed();
+        let told = |thread, seconds| {
+            format!("thread {thread} has been busy with one round for {seconds} s: the log does not answer, or a processor does not return")
+        };
+        (silent > long).then(|| told(index + 1, silent.as_secs()))
+    }
 }
 
 impl Shared {
@@ -409,10 +425,13 @@ impl Streams {
     }
 
     /// What keeps threads from committing: after each of these a thread rolled back and started again from what is
-    /// committed, and no commit has followed. A full disk or a log that is away is here, by name, until it is mended.
+    /// committed, and no commit has followed. A full disk or a log that is away is here, by name, until it is mended. So is a
+    /// thread that has been busy with one round for a tenth of `max.poll.interval.ms`: it waits for the log, or hangs.
     #[must_use]
     pub fn troubles(&self) -> Vec<String> {
-        lock(&self.shared.threads).values().filter_map(|thread| thread.trouble.clone()).collect()
+        let long = self.shared.config.max_poll_interval / LONG_ROUND;
+        let threads = lock(&self.shared.threads);
+        threads.iter().filter_map(|(index, thread)| thread.silence(*index, long).or_else(|| thread.trouble.clone())).collect()
     }
 
     /// Why the group has no tasks for this process yet: source topics that are missing, topics that do not fit. Kafka: the
@@ -632,7 +651,8 @@ impl Shared {
         let trouble = thread.trouble().map(str::to_owned);
         let notices = thread.notices().collect();
         let running = thread.is_ready();
-        *report = ThreadReport { running, ended: false, idle, commits: thread.commits(), rounds: report.rounds + 1, trouble, notices, tasks };
+        let (commits, rounds, reported) = (thread.commits(), report.rounds + 1, Some(Instant::now()));
+        *report = ThreadReport { running, ended: false, idle, commits, rounds, reported, trouble, notices, tasks };
         let all = threads.values().all(|thread| thread.running || thread.ended);
         drop(threads);
         *lock(&self.restored).entry(index).or_default() = thread.restored().to_vec();

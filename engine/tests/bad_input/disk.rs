@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use straum::ErrorKind;
 use straum::dsl::{Consumed, Grouped, Materialized, Produced, StreamsBuilder};
@@ -13,6 +13,8 @@ use straum::log::{
 };
 use straum::runtime::{State, Streams, StreamsConfig, StreamsOptions};
 use straum::serde::{I64, Utf8};
+
+use crate::waiting::wait;
 
 /// Records that are sent at a time, a third to each key.
 const RECORDS: i64 = 30;
@@ -82,14 +84,6 @@ fn send(log: &EmbeddedLog) {
     }
     producer.send(&batch).unwrap();
     producer.flush().unwrap();
-}
-
-fn wait(streams: &Streams, ready: impl Fn(&Streams) -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !ready(streams) {
-        assert!(Instant::now() < deadline, "{:?} {:?} {:?} {:?}", streams.state(), streams.tasks(), streams.errors(), streams.troubles());
-        std::thread::yield_now();
-    }
 }
 
 /// Waits until `sent` records are counted, and checks that each was counted once: rows, and every committed output in order.

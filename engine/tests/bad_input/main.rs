@@ -7,6 +7,8 @@ mod records;
 mod registry;
 mod tasks;
 mod timestamps;
+#[path = "../waiting/mod.rs"]
+mod waiting;
 mod wiring;
 
 use std::sync::Arc;

@@ -14,7 +14,7 @@ use straum::log::{Log, TopicSpec};
 use tokio::runtime::Runtime;
 
 /// How long something may take that a healthy group does within a session. A slow machine is not a failure.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) fn runtime() -> &'static Runtime {
     static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use straum::Topology;
 use straum::dsl::{Consumed, Grouped, Materialized, Produced, StreamsBuilder};
@@ -14,7 +14,8 @@ use straum::serde::{I64, Utf8};
 use straum::topology::TaskId;
 
 use super::broker::Broker;
-use super::reading::{PATIENCE, at, consumer, producer};
+use super::reading::{at, consumer, producer};
+use super::waiting::{state_of, wait_until};
 
 pub const PARTITIONS: u32 = 4;
 /// Two sub-topologies: one rekeys, one counts.
@@ -174,27 +175,15 @@ fn connect(options: &KafkaOptions) -> Arc<KafkaLog> {
     Arc::new(KafkaLog::connect(options.clone()).unwrap())
 }
 
-pub fn wait(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "waited in vain until {what}");
-        std::thread::yield_now();
-    }
+pub fn wait(what: &str, holds: impl FnMut() -> bool) {
+    wait_until(|| what.to_owned(), holds);
 }
 
 pub fn wait_for_tasks(what: &str, instances: &[(&Instance, usize)]) {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let seen: Vec<usize> = instances.iter().map(|(instance, _)| instance.tasks().len()).collect();
+    let tasks = || instances.iter().map(|(instance, _)| instance.tasks().len()).collect::<Vec<_>>();
+    let told = || format!("{what}: {:?} {}", tasks(), instances.iter().map(|(instance, _)| state_of(&instance.streams)).collect::<String>());
+    wait_until(told, || {
         let running = instances.iter().all(|(instance, _)| instance.streams.state() == State::Running);
-        if running && instances.iter().zip(&seen).all(|((_, expected), seen)| seen == expected) {
-            return;
-        }
-        let troubles: Vec<_> = instances
-            .iter()
-            .map(|(instance, _)| (instance.streams.state(), instance.streams.notices(), instance.streams.troubles(), instance.streams.errors()))
-            .collect();
-        assert!(Instant::now() < deadline, "waited in vain until {what}: {seen:?} {troubles:?}");
-        std::thread::yield_now();
-    }
+        running && instances.iter().zip(tasks()).all(|((_, expected), seen)| seen == *expected)
+    });
 }

@@ -18,3 +18,5 @@ pub mod careless;
 #[macro_use]
 pub mod log_contract;
 pub mod reading;
+#[path = "../waiting/mod.rs"]
+pub mod waiting;

@@ -8,8 +8,7 @@ use straum::log::{
     TopicSpec, encode_header,
 };
 
-/// How long something may take that a healthy log does at once. A slow machine is not a failure.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+use super::waiting::PATIENCE;
 
 /// A record as a test writes it down.
 #[derive(Clone, Debug, PartialEq, Eq)]

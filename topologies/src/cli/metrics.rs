@@ -24,7 +24,7 @@ pub(super) fn text(streams: &Streams) -> Result<String> {
     registry.register(Box::new(ProcessCollector::for_self()))?;
     one(&registry, "straum_running", "1 when every thread processes", i64::from(streams.state() == State::Running))?;
     one(&registry, "straum_commits", "Commits since the start", number(streams.commits()))?;
-    one(&registry, "straum_troubles", "Threads that rolled back and have not committed since", number(streams.troubles().len() as u64))?;
+    one(&registry, "straum_troubles", "Threads that rolled back and have not committed since, or hang", number(streams.troubles().len() as u64))?;
     let tasks = streams.tasks();
     let figures: [(&str, &str, fn(&TaskReport) -> i64); 6] = [
         ("straum_task_processed_records", "Records processed since the task was opened", |task| number(task.processed)),
