@@ -46,6 +46,8 @@ pub enum Point {
     /// When all is committed and nothing applied.
     BetweenCommitAndApply,
     /// While state goes to the changelog.
+    MidChangelog,
+    /// While state goes from memory to disk.
     MidFlush,
     /// While state comes from the changelog.
     MidRestore,
@@ -53,7 +55,8 @@ pub enum Point {
 
 impl Point {
     /// All of them. What is committed and not applied is there to be restored next.
-    pub const ALL: [Self; 5] = [Self::MidRecord, Self::BeforeCommit, Self::MidFlush, Self::BetweenCommitAndApply, Self::MidRestore];
+    pub const ALL: [Self; 6] =
+        [Self::MidRecord, Self::BeforeCommit, Self::MidChangelog, Self::MidFlush, Self::BetweenCommitAndApply, Self::MidRestore];
 
     fn is(self, point: ProbePoint) -> bool {
         matches!(
@@ -61,6 +64,7 @@ impl Point {
             (Self::MidRecord, ProbePoint::MidRecord)
                 | (Self::BeforeCommit, ProbePoint::BeforeCommit)
                 | (Self::BetweenCommitAndApply, ProbePoint::BetweenCommitAndApply)
+                | (Self::MidChangelog, ProbePoint::MidChangelog)
                 | (Self::MidFlush, ProbePoint::MidFlush)
                 | (Self::MidRestore, ProbePoint::MidRestore)
         )

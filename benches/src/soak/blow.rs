@@ -48,7 +48,7 @@ const DECK: [Blow; 20] = [
     Blow::Pause(None),
     Blow::Kill(Some(Point::BetweenCommitAndApply)),
     Blow::CutOne,
-    Blow::Kill(Some(Point::MidFlush)),
+    Blow::Kill(Some(Point::MidChangelog)),
     Blow::Scale { leave: false },
     Blow::Pause(Some(Point::BeforeCommit)),
     Blow::KillBroker,

@@ -23,7 +23,7 @@ pub enum Point {
     /// After a record has passed the topology.
     MidRecord,
     /// While state goes to the changelog.
-    MidFlush,
+    MidChangelog,
     /// When outputs and changelogs are sent, and offsets are not.
     BeforeOffsets,
     /// When all is sent and nothing committed.
@@ -39,7 +39,7 @@ impl Point {
         matches!(
             (self, point),
             (Self::MidRecord, ProbePoint::MidRecord)
-                | (Self::MidFlush, ProbePoint::MidFlush)
+                | (Self::MidChangelog, ProbePoint::MidChangelog)
                 | (Self::BeforeOffsets, ProbePoint::BeforeOffsets)
                 | (Self::BeforeCommit, ProbePoint::BeforeCommit)
                 | (Self::BetweenCommitAndApply, ProbePoint::BetweenCommitAndApply)

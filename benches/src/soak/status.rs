@@ -44,11 +44,11 @@ impl Phase {
             (_, ProbePoint::MidRestore) => Self::Restoring,
             (_, ProbePoint::MidRecord) => Self::Open,
             // Stores are looked through at every commit; one that finds nothing goes no further.
-            (Self::Open | Self::Committing, ProbePoint::MidFlush) => Self::Committing,
+            (Self::Open | Self::Committing, ProbePoint::MidChangelog) => Self::Committing,
             (_, ProbePoint::BeforeOffsets | ProbePoint::BeforeCommit) => Self::Committing,
             (_, ProbePoint::BetweenCommitAndApply) => Self::Applying,
             (_, ProbePoint::Applied) => Self::Quiet,
-            (other, ProbePoint::MidFlush) => other,
+            (other, ProbePoint::MidChangelog | ProbePoint::MidFlush) => other,
         }
     }
 }
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_commit_that_finds_nothing_is_none() {
-        let phases = [ProbePoint::MidFlush, ProbePoint::MidRecord, ProbePoint::MidFlush, ProbePoint::BeforeCommit, ProbePoint::Applied];
+        let phases = [ProbePoint::MidChangelog, ProbePoint::MidRecord, ProbePoint::MidChangelog, ProbePoint::BeforeCommit, ProbePoint::Applied];
         let mut phase = Phase::Quiet;
         let seen = phases.map(|point| {
             phase = phase.after(point);

@@ -171,15 +171,15 @@ struct GlobalTableUpdater<K, V> {
 }
 
 impl<K: 'static, V: 'static> GlobalTableUpdater<K, V> {
-    /// True when the record is of the table's types.
-    fn check(&self, record: &LogRecord<'_>) -> Result<bool, Error> {
+    /// Fails when the record is not of the table's types.
+    fn check(&self, record: &LogRecord<'_>) -> Result<(), Error> {
         let failed = |error| Error::new(ErrorKind::Deserialization, "cannot deserialise a record of a global table").with_source(error);
         let table = &self.table;
         table.key_serde.deserialize(record.key, SerdeContext::new(&table.topic, Part::Key)).map_err(failed)?;
         if record.value.is_some() {
             table.value_serde.deserialize(record.value, SerdeContext::new(&table.topic, Part::Value)).map_err(failed)?;
         }
-        Ok(true)
+        Ok(())
     }
 }
 
@@ -190,7 +190,7 @@ impl<K: 'static, V: 'static> GlobalUpdater for GlobalTableUpdater<K, V> {
         for record in batch.iter() {
             let Some(key) = record.key else { continue };
             let checked = catch_unwind(AssertUnwindSafe(|| self.check(&record))).unwrap_or_else(|panic| Err(Error::panicked(&*panic)));
-            match checked.or_else(|error| self.failures.decide(batch, record, error).map(|()| false)) {
+            match checked.map(|()| true).or_else(|error| self.failures.decide(batch, record, error).map(|()| false)) {
                 Ok(true) => rows.push(ChangelogRecord { key, value: record.value, timestamp: record.timestamp }),
                 Ok(false) => {}
                 Err(error) => {

@@ -10,8 +10,10 @@ use crate::log::{HeaderView, encode_header};
 use crate::runtime::collector::Collector;
 use crate::runtime::handlers::{Failure, dead_letter};
 
-/// Bytes of a message in a header: as many as fit.
-const MESSAGE_LENGTHS: [usize; 4] = [16 * 1024, 1024, 128, 0];
+/// Bytes of a message in a header.
+const LONGEST_MESSAGE: usize = 16 * 1024;
+/// The same where the letter would be too large: as many as fit.
+const MESSAGE_LENGTHS: [usize; 4] = [LONGEST_MESSAGE, 1024, 128, 0];
 
 /// Appends the letter to the output.
 ///
@@ -34,9 +36,8 @@ pub(crate) fn write(collector: &Collector, topic: &Arc<str>, failure: &Failure<'
         }
         fits
     };
-    let longest = MESSAGE_LENGTHS.into_iter().next().unwrap_or_default();
     let mut headers = own_headers.to_vec();
-    describe(failure, longest, &mut headers);
+    describe(failure, LONGEST_MESSAGE, &mut headers);
     let Err(mut too_large) = push(key, value, &headers) else { return Ok(()) };
     // The bytes stay where they were read from, which the headers name.
     let bytes = key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len);

@@ -17,6 +17,8 @@ pub enum ProbePoint {
     /// The stores have what was committed: nothing is left of the transaction.
     Applied,
     /// Some of the uncommitted state is written to the changelog, some is not.
+    MidChangelog,
+    /// Rows that are committed are being written from memory to disk.
     MidFlush,
     /// A batch of a changelog was applied to a store; more follow.
     MidRestore,
@@ -74,6 +76,15 @@ mod active {
             }
         }
 
+        /// As [`Probe::reached`], where it takes a look to know.
+        pub(crate) fn reached_when(&self, point: ProbePoint, is_there: impl FnOnce() -> bool) {
+            if let Some(observer) = &self.observer
+                && is_there()
+            {
+                observer(point);
+            }
+        }
+
         pub(crate) fn fault(&self) -> Option<SeededFault> {
             self.fault
         }
@@ -91,6 +102,9 @@ mod inactive {
     impl Probe {
         #[inline]
         pub(crate) fn reached(&self, _: ProbePoint) {}
+
+        #[inline]
+        pub(crate) fn reached_when(&self, _: ProbePoint, _: impl FnOnce() -> bool) {}
 
         #[inline]
         pub(crate) fn fault(&self) -> Option<SeededFault> {

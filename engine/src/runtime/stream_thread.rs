@@ -21,7 +21,6 @@ use crate::log::{
     Consumer, ConsumerOptions, Isolation, Log, LogError, LogErrorKind, Producer, ProducerOptions, RecordBatch, StartOffset, TopicPartition,
 };
 use crate::processor::PunctuationType;
-use crate::runtime::TaskReport;
 use crate::runtime::collector::Collector;
 use crate::runtime::failing::{Failing, Status};
 use crate::runtime::idle::Lags;
@@ -29,6 +28,7 @@ use crate::runtime::internal_topics::TaskPlan;
 use crate::runtime::membership::Membership;
 use crate::runtime::state_updater::{Restored, StateUpdater, TaskRole, TaskStates};
 use crate::runtime::task::{Processed, Task, TaskEnvironment};
+use crate::runtime::{ProbePoint, TaskReport};
 use crate::topology::TaskId;
 
 /// How many records a task processes before the thread looks at the log again.
@@ -200,21 +200,22 @@ impl StreamThread {
     /// One round: poll, process, punctuate, commit if it is time. Waits at most `wait` when there is nothing to do.
     pub(crate) fn run_once(&mut self, wait: Duration) -> Result<Round, Error> {
         let result = self.round(wait);
-        match result {
-            Ok(round) => Ok(round),
-            Err(error) if error.is_final() => Err(error),
-            Err(error) => self.recover(error).map(|()| Round::default()),
-        }
+        self.recovered(result)
     }
 
     /// One round of a paused application. What is begun must not stay open: the log would end it, and readers of what is committed
     /// wait for it. Its place in the group stays.
     pub(crate) fn rest_once(&mut self) -> Result<Round, Error> {
         let rest = if self.has_uncommitted() { self.commit().map(drop) } else { Ok(()) };
-        match rest.and_then(|()| self.follow_membership()) {
-            Ok(()) => Ok(Round::default()),
-            Err(error) if error.is_final() => Err(error),
-            Err(error) => self.recover(error).map(|()| Round::default()),
+        let result = rest.and_then(|()| self.follow_membership()).map(|()| Round::default());
+        self.recovered(result)
+    }
+
+    /// A round that failed has done nothing, and the next one starts from what is committed.
+    fn recovered(&mut self, result: Result<Round, Error>) -> Result<Round, Error> {
+        match result {
+            Err(error) if !error.is_final() => self.recover(error).map(|()| Round::default()),
+            result => result,
         }
     }
 
@@ -243,6 +244,7 @@ impl StreamThread {
         if self.must_commit() {
             round.committed = self.commit()?;
             self.environment.budget.flush_scheduler().sweep(now)?;
+            self.environment.probe.reached_when(ProbePoint::MidFlush, || self.tasks.values().any(|task| task.state().is_flushing()));
         }
         Ok(round)
     }

@@ -386,7 +386,7 @@ impl Task {
             });
             let prepared = prepared.map_err(Error::from).and(too_large.map_or(Ok(()), Err));
             prepared.map_err(|error| error.in_store(Arc::clone(&entry.name)))?;
-            self.environment.probe.reached(ProbePoint::MidFlush);
+            self.environment.probe.reached(ProbePoint::MidChangelog);
         }
         Ok(batch)
     }

@@ -42,6 +42,21 @@ impl Machine {
         streams
     }
 
+    /// Leaves space for the next input, sends it, and waits until there is none for what is to be committed.
+    fn fill_up(&self, log: &EmbeddedLog, streams: &Streams) {
+        let empty = self.disk.used();
+        send(log);
+        counted(streams, log, RECORDS);
+        let (_, input) = self.segment();
+        send(log);
+        counted(streams, log, 2 * RECORDS);
+        let size = self.segment().1 - input;
+        assert!(self.disk.used() > empty + 2 * size as u64);
+        self.disk.set_capacity(Some(self.disk.used() + size as u64));
+        send(log);
+        wait(streams, |streams| !streams.troubles().is_empty());
+    }
+
     /// The one segment of `in`, and its length.
     fn segment(&self) -> (String, usize) {
         let path = self.disk.paths().into_iter().find(|path| path.starts_with("topics/in/0/") && path.ends_with(".segment")).unwrap();
@@ -117,18 +132,7 @@ fn a_full_disk_is_told_and_when_there_is_space_the_application_goes_on() {
     let machine = Machine::new();
     let log = machine.log();
     let streams = machine.run(&log);
-    let empty = machine.disk.used();
-    send(&log);
-    counted(&streams, &log, RECORDS);
-    let (_, input) = machine.segment();
-    send(&log);
-    counted(&streams, &log, 2 * RECORDS);
-    // The next input fits exactly, and nothing more.
-    let size = machine.segment().1 - input;
-    assert!(machine.disk.used() > empty + 2 * size as u64);
-    machine.disk.set_capacity(Some(machine.disk.used() + size as u64));
-    send(&log);
-    wait(&streams, |streams| !streams.troubles().is_empty());
+    machine.fill_up(&log, &streams);
     let trouble = streams.troubles().remove(0);
     assert!(trouble.contains("the log failed: cannot") && trouble.contains("no storage space"), "{trouble}");
     assert_eq!(streams.state(), State::Running, "it waits for space");
@@ -143,15 +147,7 @@ fn an_application_that_is_paused_outlives_a_full_disk() {
     let machine = Machine::new();
     let log = machine.log();
     let streams = machine.run(&log);
-    send(&log);
-    counted(&streams, &log, RECORDS);
-    let (_, input) = machine.segment();
-    send(&log);
-    counted(&streams, &log, 2 * RECORDS);
-    let size = machine.segment().1 - input;
-    machine.disk.set_capacity(Some(machine.disk.used() + size as u64));
-    send(&log);
-    wait(&streams, |streams| !streams.troubles().is_empty());
+    machine.fill_up(&log, &streams);
     // At one of these times there is something to commit, and no space for it.
     for _ in 0..50 {
         let rounds = streams.rounds();

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ouroboros::self_referencing;
+use rocksdb::properties::NUM_RUNNING_FLUSHES;
 use rocksdb::{
     ColumnFamily, ColumnFamilyDescriptor, DB, DBPinnableSlice, DBRawIteratorWithThreadMode, ErrorKind, FlushOptions, Options, ReadOptions, WriteBatch,
 };
@@ -78,6 +79,10 @@ impl Database {
     /// Writes everything out and waits until it is on disk.
     pub(crate) fn flush(&self) -> Result<(), StateError> {
         self.flush_families(true)
+    }
+
+    pub(crate) fn is_flushing(&self) -> bool {
+        self.db.property_int_value(NUM_RUNNING_FLUSHES).is_ok_and(|running| running > Some(0))
     }
 
     fn flush_families(&self, wait: bool) -> Result<(), StateError> {

@@ -246,6 +246,12 @@ impl TaskState {
         self.0.database.as_ref().map_or(Ok(()), |database| database.flush())
     }
 
+    /// Whether rows are being written from memory to disk at this moment.
+    #[must_use]
+    pub fn is_flushing(&self) -> bool {
+        self.0.database.as_ref().is_some_and(|database| database.is_flushing())
+    }
+
     /// Flushes and lets go. The folder is free once the last clone, column, view and iterator is gone.
     ///
     /// # Errors

@@ -4,7 +4,6 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 use straum::log::kafka::{HandOver, KafkaAdmin, KafkaLog, MemberProtocol};
-use straum_topologies::registry::Settings;
 
 use super::configuration::{self, ClusterArguments};
 use super::data_folder::DataFolder;
@@ -45,9 +44,7 @@ impl Adopt {
         let (admin, log) = (KafkaAdmin::new(&options)?, KafkaLog::connect(options.clone())?);
         let id = options.application_id;
         let folder = DataFolder::new(common.data.as_deref());
-        let settings =
-            folder.occupant()?.filter(|occupant| occupant.topology == definition.name()).map_or_else(Settings::new, |found| found.settings);
-        let topology = definition.build(&settings).map_err(anyhow::Error::from_boxed)?;
+        let topology = definition.build(&folder.settings_of(definition.name())?).map_err(anyhow::Error::from_boxed)?;
         let kept = folder.path().join(format!("adopt-{id}.json"));
         let hand_over = HandOver::plan(&admin, &log, &topology, &id, &kept)?;
         let obstacles = hand_over.obstacles();

@@ -58,6 +58,11 @@ impl DataFolder {
         read(&self.path.join("topology.json"))
     }
 
+    /// The settings a topology last ran with here; none when it has not.
+    pub(super) fn settings_of(&self, topology: &str) -> Result<Settings> {
+        Ok(self.occupant()?.filter(|occupant| occupant.topology == topology).map_or_else(Settings::new, |found| found.settings))
+    }
+
     pub(super) fn occupy(&self, occupant: &Occupant) -> Result<()> {
         fs::create_dir_all(&self.path).with_context(|| format!("cannot make the folder {}", self.path.display()))?;
         write(&self.path.join("topology.json"), occupant)

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use straum::group::heartbeat_topology;
 use straum::log::kafka::{KafkaAdmin, KafkaLog};
 use straum::log::{CommittedOffset, GroupMembership, Log, TopicPartition};
-use straum_topologies::registry::Settings;
 
 use super::configuration::{self, ClusterArguments};
 use super::data_folder::DataFolder;
@@ -84,9 +83,7 @@ impl Reset {
         folder: &DataFolder,
     ) -> Result<Plan> {
         // The settings it last ran with decide which topics it has.
-        let settings =
-            folder.occupant()?.filter(|occupant| occupant.topology == definition.name()).map_or_else(Settings::new, |found| found.settings);
-        let topology = definition.build(&settings).map_err(anyhow::Error::from_boxed)?;
+        let topology = definition.build(&folder.settings_of(definition.name())?).map_err(anyhow::Error::from_boxed)?;
         let described = heartbeat_topology(&topology, &id);
         let inputs = described.subtopologies.iter().flat_map(|sub| &sub.source_topics);
         let inputs = reach(log, &id, &inputs.filter(|topic| !definition.global_topics().contains(&topic.as_str())).cloned().collect())?;

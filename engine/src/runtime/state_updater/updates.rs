@@ -257,7 +257,6 @@ impl Updates {
             reading.into_iter().for_each(|id| self.fail(id, Error::new(ErrorKind::Log, text.clone()), report));
             return;
         };
-        self.assigned.retain(|assigned| *assigned != partition);
         let Some((id, _, state, changelog)) = changelog_of(&mut self.tasks, &partition) else { return };
         let outcome = match error.kind() {
             LogErrorKind::OffsetOutOfRange => changelog.start_over(&*self.environment.log, state),

@@ -38,8 +38,7 @@ impl StreamThread {
         while let Some(report) = self.updater.poll()? {
             match report {
                 Report::Removed(id) => _ = self.leaving.remove(&id),
-                // The order to remove it follows.
-                // By now it is wanted as a copy only; the updater has that order too.
+                // By now it is to go, or wanted as a copy only: the updater has that order.
                 Report::Ready(ready) if self.updating.get(&ready.task) != Some(&TaskRole::Active) => {}
                 Report::Failed { task, .. } if self.leaving.contains(&task) => {}
                 Report::Ready(ready) => {
