@@ -6,10 +6,11 @@ use std::path::Path;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
-use straum_benches::soak::fleet::Cluster;
+use straum_benches::soak::fleet::{Cluster, INSTANCES};
 use straum_benches::soak::harness::{Soak, usual};
-use straum_benches::soak::instance::{Fault, Guarantee, Point};
+use straum_benches::soak::instance::{Fault, Guarantee, Point, Takeover};
 use straum_benches::soak::report::Report;
+use straum_benches::soak::topology::TASKS;
 
 /// For the directed faults, which leave the broker alone.
 static SHARED: LazyLock<Cluster> = LazyLock::new(|| cluster("soak-directed", 3000));
@@ -18,7 +19,11 @@ static SHARED: LazyLock<Cluster> = LazyLock::new(|| cluster("soak-directed", 300
 static TURN: Mutex<()> = Mutex::new(());
 
 fn cluster(purpose: &str, session: u64) -> Cluster {
-    Cluster::start(&format!("{purpose}-{}", std::process::id()), Duration::from_millis(session)).unwrap()
+    cluster_with_copies(purpose, session, 0)
+}
+
+fn cluster_with_copies(purpose: &str, session: u64, copies: usize) -> Cluster {
+    Cluster::start(&format!("{purpose}-{}", std::process::id()), Duration::from_millis(session), copies).unwrap()
 }
 
 fn soak(dir: &Path, application: &str) -> Soak {
@@ -119,6 +124,39 @@ fn records_are_written_again_whose_acknowledgement_was_lost() {
         })
         .unwrap();
     assert!(report.holds() && report.rollbacks > 0, "{:?} in {report:?}", report.violations());
+}
+
+/// Kills an instance of an application with so many copies of each state. What others read to go on with its tasks, by whether
+/// they had a copy.
+fn take_over(application: &str, copies: usize) -> Vec<(bool, Takeover)> {
+    let dir = tempfile::tempdir().unwrap();
+    let mut takeovers = Vec::new();
+    let report = soak(dir.path(), application)
+        .drive(&cluster_with_copies(application, 3000, copies), |run| {
+            takeovers = run.take_over(copies * TASKS)?;
+            Ok(())
+        })
+        .unwrap();
+    assert!(report.holds(), "{:?} in {report:?}", report.violations());
+    assert!(takeovers.len() > TASKS / INSTANCES / 2, "{takeovers:?}");
+    takeovers
+}
+
+/// The records and the bytes that were read.
+fn read(takeovers: &[(bool, Takeover)]) -> (i64, i64) {
+    takeovers.iter().fold((0, 0), |(records, bytes), (_, state)| (records + state.records, bytes + state.bytes))
+}
+
+/// With a copy of every state the tasks of a killed instance go on from it; without, changelogs are read.
+#[test]
+fn the_tasks_of_a_killed_instance_go_on_from_the_copies_there_are() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let (with, without) = (take_over("copied", 1), take_over("not-copied", 0));
+    let warm: Vec<_> = with.iter().filter(|(copied, _)| *copied).cloned().collect();
+    assert!(warm.len() * 2 > with.len(), "the group gives tasks to those who have copies: {with:?}");
+    assert!(warm.iter().all(|(_, state)| (state.from.is_some() && state.records * 4 < state.end) || state.end == 0), "{warm:?}");
+    eprintln!("{} tasks with copies read {:?} records and bytes, {} without {:?}", warm.len(), read(&warm), without.len(), read(&without));
+    assert!(read(&without).0 * warm.len() as i64 > 4 * read(&warm).0 * without.len() as i64, "{with:?} {without:?}");
 }
 
 #[test]

@@ -58,7 +58,7 @@ fn main() -> anyhow::Result<()> {
     }
     let name = cli.broker.unwrap_or_else(|| format!("soak-{}", std::process::id()));
     let dir = tempfile::tempdir()?;
-    let cluster = Cluster::start(&name, Duration::from_millis(cli.session))?;
+    let cluster = Cluster::start(&name, Duration::from_millis(cli.session), 0)?;
     let mut soak = usual(&std::env::current_exe()?, dir.path(), "soak");
     (soak.seed, soak.rate, soak.keep) = (cli.seed, cli.rate, cli.keep);
     (soak.setup.guarantee, soak.setup.fault) = (cli.guarantee, cli.fault);

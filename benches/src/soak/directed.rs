@@ -1,11 +1,15 @@
 //! Faults aimed at one mistake of the engine each: a soak that strikes them must go red when the mistake is made, and hold
 //! when it is not.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
+
 use crate::soak::blow::Chance;
-use crate::soak::harness::Run;
-use crate::soak::instance::{Fault, Point};
+use crate::soak::fleet::INSTANCES;
+use crate::soak::harness::{PATIENCE, Run};
+use crate::soak::instance::{Fault, Point, Takeover, read_states};
 use crate::soak::topology::{ARRIVALS, IN, PARTITIONS, topic};
 use crate::soak::traffic::partitions;
 use straum::log::Log;
@@ -18,6 +22,9 @@ const OTHERS: Duration = Duration::from_secs(6);
 
 /// Longer than a producer that is not stopped needs to write what it has.
 const STILL: Duration = Duration::from_secs(1);
+
+/// A copy is always a little behind: by no more changelog records than this.
+const NEARLY: i64 = 20;
 
 /// The instance that is struck.
 const VICTIM: usize = 0;
@@ -123,6 +130,43 @@ impl Run<'_> {
             std::thread::sleep(Duration::from_millis(50));
         }
         Ok(())
+    }
+
+    /// Kills an instance under load once `copies` states have copies that are up to date, and waits until the others have its
+    /// tasks. Where they had their states from, and whether they had a copy of it.
+    ///
+    /// # Errors
+    /// When the harness cannot go on.
+    pub fn take_over(&mut self, copies: usize) -> anyhow::Result<Vec<(bool, Takeover)>> {
+        self.wait("the changelogs are long enough to be told from their tails", PATIENCE, |run| Ok(run.watcher.look(|seen| seen.outputs > 8_000)))?;
+        self.wait("the copies are up to date", PATIENCE, |run| {
+            let mut warm = 0;
+            for index in 0..INSTANCES {
+                warm += run.states(index)?.0.into_values().filter(|(position, end)| end - position < NEARLY).count();
+            }
+            Ok(warm >= copies)
+        })?;
+        let owned: BTreeSet<String> = self.states(VICTIM)?.1.into_iter().map(|state| state.task).collect();
+        let others: Vec<usize> = (0..INSTANCES).filter(|other| *other != VICTIM).collect();
+        let mut copied = BTreeSet::new();
+        for other in &others {
+            copied.extend(self.states(*other)?.0.into_keys().map(|task| (*other, task)));
+        }
+        self.fleet.signal(VICTIM, rustix::process::Signal::KILL)?;
+        let status = self.fleet.died(VICTIM, PATIENCE)?;
+        self.report.killed(&status);
+        self.fleet.settle(PATIENCE)?;
+        let mut takeovers = Vec::new();
+        for other in others {
+            let states = self.states(other)?.1.into_iter().filter(|state| owned.contains(&state.task));
+            takeovers.extend(states.map(|state| (copied.contains(&(other, state.task.clone())), state)));
+        }
+        Ok(takeovers)
+    }
+
+    fn states(&mut self, index: usize) -> anyhow::Result<(BTreeMap<String, (i64, i64)>, Vec<Takeover>)> {
+        self.fleet.tell(index, "states")?;
+        Ok(read_states(&self.fleet.hear(index, "states", PATIENCE)?.context("an instance tells no states")?))
     }
 
     fn restored_by_others(&self) -> u64 {

@@ -39,11 +39,12 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts it. Each instance has a listener of the broker for itself, which says that it is where the proxy is.
+    /// Starts it, with so many standby tasks for each state. Each instance has a listener of the broker for itself, which says that
+    /// it is where the proxy is.
     ///
     /// # Errors
     /// When the broker does not start.
-    pub fn start(name: &str, session: Duration) -> anyhow::Result<Self> {
+    pub fn start(name: &str, session: Duration, copies: usize) -> anyhow::Result<Self> {
         let (mut listeners, mut advertised, mut protocols, mut proxies) = (String::new(), String::new(), String::new(), Vec::new());
         for index in 0..INSTANCES {
             let port = free_port()?;
@@ -59,6 +60,7 @@ impl Cluster {
             format!("advertised.listeners={own}{advertised}"),
             format!("listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}"),
             format!("group.streams.session.timeout.ms={}", session.as_millis()),
+            format!("group.streams.num.standby.replicas={copies}"),
             // A broker that was killed is let in again when its last session has ended. One that gives up before, half started as it
             // is, ends transactions without having written their markers.
             "broker.session.timeout.ms=10000".to_owned(),

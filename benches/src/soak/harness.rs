@@ -20,7 +20,7 @@ use crate::soak::topology::{IN, OUT, PARTITIONS, TOTALS, topic};
 use crate::soak::traffic::{Feeder, Watcher, aborted_outputs, changelogs};
 
 /// How long anything may take that a healthy application does in seconds. A slow machine is not a failure.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How long a point may be waited for that is reached several times a second.
 const POINT: Duration = Duration::from_secs(8);

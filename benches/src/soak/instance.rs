@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use straum::log::kafka::{KafkaLog, KafkaOptions};
-use straum::runtime::{Probe, ProbePoint, ProcessingGuarantee, SeededFault, State, Streams, StreamsConfig, StreamsOptions};
+use straum::runtime::{Probe, ProbePoint, ProcessingGuarantee, SeededFault, State, Streams, StreamsConfig, StreamsOptions, TaskRole};
 
 use crate::soak::status::{Writer, slot};
 use crate::soak::topology::{ARRIVALS, COUNTS, PARTITIONS, topology};
@@ -194,6 +194,7 @@ pub fn run(args: &InstanceArgs) -> anyhow::Result<()> {
             "hold" => traps.set(Trap::Hold(point()?)),
             "go" => traps.set(Trap::None),
             "rows" => tell_rows(&streams)?,
+            "states" => tell_states(&streams)?,
             "close" => return end(streams.close()),
             "leave" => return end(streams.close_and_leave()),
             other => bail!("command {other:?} is not known"),
@@ -237,6 +238,19 @@ fn tell_rows(streams: &Streams) -> anyhow::Result<()> {
         }
     }
     writeln!(stdout, "rows")?;
+    Ok(stdout.flush()?)
+}
+
+/// Where the states of its active tasks are from, and how far its copies are.
+fn tell_states(streams: &Streams) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    for copy in streams.changelogs().iter().filter(|changelog| changelog.role == TaskRole::Standby) {
+        writeln!(stdout, "copy {} {} {}", copy.task, copy.position, copy.end)?;
+    }
+    for (task, restored) in streams.restored() {
+        writeln!(stdout, "restored {task} {} {} {} {}", restored.from.unwrap_or(-1), restored.end, restored.records, restored.bytes)?;
+    }
+    writeln!(stdout, "states")?;
     Ok(stdout.flush()?)
 }
 
@@ -303,6 +317,39 @@ fn kill_self() -> ! {
     loop {
         std::thread::park();
     }
+}
+
+/// Where the state of a task that went on in another process was from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Takeover {
+    /// The task.
+    pub task: String,
+    /// Where its changelog was read from; `None` from the beginning.
+    pub from: Option<i64>,
+    /// The changelog's end.
+    pub end: i64,
+    /// Records read.
+    pub records: i64,
+    /// Bytes of their keys and values.
+    pub bytes: i64,
+}
+
+/// What `tell_states` told: the copies with how far they are and should be, and the active tasks with where their states are from.
+#[must_use]
+pub fn read_states(lines: &[String]) -> (BTreeMap<String, (i64, i64)>, Vec<Takeover>) {
+    let (mut copies, mut takeovers) = (BTreeMap::new(), Vec::new());
+    for line in lines {
+        let mut words = line.split(' ');
+        let (what, task) = (words.next(), words.next().unwrap_or_default().to_owned());
+        match (what, &*words.filter_map(|word| word.parse().ok()).collect::<Vec<i64>>()) {
+            (Some("copy"), &[position, end]) => _ = copies.insert(task, (position, end)),
+            (Some("restored"), &[from, end, records, bytes]) => {
+                takeovers.push(Takeover { task, from: (from >= 0).then_some(from), end, records, bytes });
+            }
+            _ => {}
+        }
+    }
+    (copies, takeovers)
 }
 
 /// Rows as `tell_rows` told them, by store.
