@@ -152,6 +152,27 @@ fn counts(log: &KafkaLog, each: i64) {
 }
 
 #[test]
+fn a_copy_of_a_state_shows_how_far_it_is() {
+    let broker = Broker::start_with("straum-copies", &["group.streams.num.standby.replicas=1"]);
+    let log = connect(&broker);
+    make(&log, &["words", "counts"]);
+    send(&log, 300);
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let processes = folders.each_ref().map(|folder| Running::start(folder.path(), &["run", "count", "--brokers", broker.bootstrap()]));
+    counts(&log, 100);
+    // Each of the two has a task with a state, and a copy of the other's.
+    let copy = |line: &&str| line.starts_with("straum_changelog_lag_records{") && line.contains("role=\"standby\"") && line.ends_with(" 0");
+    wait("each has a copy that has it all", || processes.iter().all(|process| process.page("/internal/metrics").lines().filter(copy).count() == 1));
+    let read: i64 = processes
+        .iter()
+        .flat_map(|process| process.page("/internal/metrics").lines().map(str::to_owned).collect::<Vec<_>>())
+        .filter(|line| line.starts_with("straum_changelog_read_bytes{"))
+        .map(|line| line.rsplit_once(' ').unwrap().1.parse::<i64>().unwrap())
+        .sum();
+    assert!(read > 0, "the copies were made by reading changelogs");
+}
+
+#[test]
 fn a_topology_runs_ends_on_sigterm_and_is_shown_and_reset() {
     let (folder, log) = (tempfile::tempdir().unwrap(), connect(&BROKER));
     let (data, brokers) = (folder.path(), BROKER.bootstrap());

@@ -12,7 +12,7 @@ use straum::Topology;
 use straum::log::embedded::{EmbeddedLog, EmbeddedOptions};
 use straum::log::kafka::KafkaLog;
 use straum::log::{TopicPartition, TopicSpec};
-use straum::runtime::{Clock, ConfigSources, State, Streams, StreamsConfig, StreamsOptions};
+use straum::runtime::{ChangelogProgress, Clock, ConfigSources, State, Streams, StreamsConfig, StreamsOptions, TaskRole};
 use straum_topologies::registry::{Behind, HttpService, StoreDefinition, TopologyDefinition};
 
 use super::configuration::application_id;
@@ -150,7 +150,7 @@ impl Application {
             let (state, notices) = (streams.state(), streams.notices());
             match state {
                 State::Running => return Ok(()),
-                State::Rebalancing => spinner.set_message("Rebalancing: opens its tasks and restores their stores"),
+                State::Rebalancing => spinner.set_message(restoring(&streams.changelogs())),
                 ended => {
                     let causes = [streams.errors(), streams.troubles(), notices].concat().join("; ");
                     let causes = if causes.is_empty() { "no cause is known, RUST_LOG=straum=info shows more".to_owned() } else { causes };
@@ -234,4 +234,37 @@ pub(super) fn open_log(folder: &DataFolder) -> Result<EmbeddedLog> {
         let folder = folder.path().display();
         format!("cannot open the log in {folder}; if another straum runs there, stop it or name another folder with --data")
     })
+}
+
+/// What an application does that does not run yet.
+fn restoring(changelogs: &[ChangelogProgress]) -> String {
+    let active: Vec<&ChangelogProgress> = changelogs.iter().filter(|changelog| changelog.role == TaskRole::Active).collect();
+    let sum = |of: fn(&ChangelogProgress) -> i64| active.iter().map(|changelog| of(changelog)).sum::<i64>();
+    let (read, all) = (sum(|changelog| changelog.position - changelog.start), sum(|changelog| changelog.end - changelog.start));
+    let mebibytes = active.iter().map(|changelog| changelog.bytes).sum::<u64>() >> 20;
+    match (100 * read).checked_div(all) {
+        Some(percent) => format!("Rebalancing: {percent} % of {} changelogs read, {read} of {all} records, {mebibytes} MiB", active.len()),
+        None => "Rebalancing: opens its tasks".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_restored_is_told_without_the_copies() {
+        let changelog = |role, position, end| ChangelogProgress {
+            task: straum::topology::TaskId { subtopology: 0, partition: 0 },
+            role,
+            store: "counts".into(),
+            start: 100,
+            position,
+            end,
+            bytes: 3 << 20,
+        };
+        assert_eq!(restoring(&[changelog(TaskRole::Standby, 100, 900)]), "Rebalancing: opens its tasks");
+        let all = [changelog(TaskRole::Active, 150, 300), changelog(TaskRole::Active, 300, 300), changelog(TaskRole::Standby, 100, 900)];
+        assert_eq!(restoring(&all), "Rebalancing: 62 % of 2 changelogs read, 250 of 400 records, 6 MiB");
+    }
 }

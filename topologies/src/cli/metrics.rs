@@ -7,7 +7,7 @@ use anyhow::Result;
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
-use straum::runtime::{State, Streams, TaskReport};
+use straum::runtime::{ChangelogProgress, State, Streams, TaskReport, TaskRole};
 use straum::state::MemoryPart;
 
 const PARTS: [(MemoryPart, &str); 5] = [
@@ -35,14 +35,29 @@ pub(super) fn text(streams: &Streams) -> Result<String> {
         ("straum_task_failing", "1 when the task retries or has paused", |task| i64::from(task.failing.is_some())),
     ];
     for (name, help, figure) in figures {
-        let rows = tasks.iter().map(|task| (task.id.to_string(), figure(task)));
-        many(&registry, name, help, "task", rows)?;
+        many(&registry, name, help, &["task"], tasks.iter().map(|task| (vec![task.id.to_string()], figure(task))))?;
+    }
+    let changelogs = streams.changelogs();
+    let figures: [(&str, &str, fn(&ChangelogProgress) -> i64); 2] = [
+        ("straum_changelog_lag_records", "Offsets between a state that is restored or copied and its changelog's end", |of| of.end - of.position),
+        ("straum_changelog_read_bytes", "Bytes of a changelog read since its reading began", |of| number(of.bytes)),
+    ];
+    for (name, help, figure) in figures {
+        let labels = |of: &ChangelogProgress| vec![of.task.to_string(), of.store.to_string(), role(of.role).to_owned()];
+        many(&registry, name, help, &["task", "store", "role"], changelogs.iter().map(|of| (labels(of), figure(of))))?;
     }
     let memory = streams.memory();
-    let parts = PARTS.iter().map(|(part, name)| ((*name).to_owned(), number(memory.used(*part))));
-    many(&registry, "straum_memory_bytes", "Bytes charged to the budget, by part", "part", parts)?;
+    let parts = PARTS.iter().map(|(part, name)| (vec![(*name).to_owned()], number(memory.used(*part))));
+    many(&registry, "straum_memory_bytes", "Bytes charged to the budget, by part", &["part"], parts)?;
     one(&registry, "straum_memory_limit_bytes", "The budget of the process", number(memory.limit()))?;
     Ok(TextEncoder::new().encode_to_string(&registry.gather())?)
+}
+
+fn role(role: TaskRole) -> &'static str {
+    match role {
+        TaskRole::Active => "active",
+        TaskRole::Standby => "standby",
+    }
 }
 
 fn number(count: u64) -> i64 {
@@ -55,10 +70,10 @@ fn one(registry: &Registry, name: &str, help: &str, value: i64) -> Result<()> {
     register(registry, gauge)
 }
 
-fn many(registry: &Registry, name: &str, help: &str, label: &str, rows: impl Iterator<Item = (String, i64)>) -> Result<()> {
-    let gauges = IntGaugeVec::new(Opts::new(name, help), &[label])?;
+fn many(registry: &Registry, name: &str, help: &str, labels: &[&str], rows: impl Iterator<Item = (Vec<String>, i64)>) -> Result<()> {
+    let gauges = IntGaugeVec::new(Opts::new(name, help), labels)?;
     for (row, value) in rows {
-        gauges.with_label_values(&[&row]).set(value);
+        gauges.with_label_values(&row).set(value);
     }
     register(registry, gauges)
 }
