@@ -74,6 +74,9 @@ fn main() -> anyhow::Result<()> {
         }
         bar.enable_steady_tick(Duration::from_millis(200));
         let report = soak.run(&cluster, |number, blow| {
+            if bar.is_hidden() {
+                eprintln!("fault {number} of {}: {blow}", cli.faults);
+            }
             bar.set_position(number as u64);
             bar.set_message(blow.to_string());
         })?;

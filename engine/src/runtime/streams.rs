@@ -155,10 +155,10 @@ impl ThreadReport {
     /// What a thread cannot say itself while it waits or works: that this takes long.
     fn silence(&self, index: usize, long: Duration) -> Option<String> {
         let silent = self.reported.filter(|_| !self.ended)?.elapsed();
-        let told = |thread, seconds| {
-            format!("thread {thread} has been busy with one round for {seconds} s: the log does not answer, or a processor does not return")
-        };
-        (silent > long).then(|| told(index + 1, silent.as_secs()))
+        let (thread, seconds) = (index + 1, long.as_secs_f32());
+        (silent > long).then(|| {
+            format!("thread {thread} has been busy with one round for over {seconds} s: the log does not answer, or a processor does not return")
+        })
     }
 }
 
