@@ -46,7 +46,8 @@ impl Watcher {
                 let _ = consumer.poll(Duration::from_millis(20), &mut batches);
                 let now = Instant::now();
                 let mut notes = lock(&notes);
-                for batch in batches.drain(..) {
+                // A transaction that was aborted leaves a batch without records.
+                for batch in batches.drain(..).filter(|batch| !batch.is_empty()) {
                     if let Some(of) = notes.get_mut(batch.partition().partition as usize) {
                         of.longest_gap = of.longest_gap.max(now - of.last);
                         of.last = now;
