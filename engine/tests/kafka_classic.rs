@@ -30,6 +30,12 @@ fn at_least_once(config: &mut StreamsConfig) {
     config.commit_interval = Duration::from_millis(50);
 }
 
+/// How many records of the input are committed.
+fn committed(application: &Application) -> i64 {
+    let input: Vec<_> = (0..PARTITIONS).map(|partition| at(&application.topic("in").into(), partition)).collect();
+    application.log.committed(application.id, &input).unwrap().into_iter().flatten().map(|offset| offset.offset).sum()
+}
+
 /// The members that the broker shows.
 fn members(group: &str) -> usize {
     let arguments = ["--bootstrap-server", "{bootstrap}", "--describe", "--members", "--group", group];
@@ -98,15 +104,7 @@ fn at_least_once_commits_in_the_members_name() {
     application.every_record_counts_once();
     first.streams.close().unwrap();
     second.streams.close().unwrap();
-    let input: Vec<_> = (0..PARTITIONS).map(|partition| at(&application.topic("in").into(), partition)).collect();
-    let committed = application.log.committed(application.id, &input).unwrap();
-    assert_eq!(committed.into_iter().map(|offset| offset.unwrap().offset).sum::<i64>(), 900);
-}
-
-/// The offsets that are committed of the input.
-fn committed(application: &Application) -> i64 {
-    let input: Vec<_> = (0..PARTITIONS).map(|partition| at(&application.topic("in").into(), partition)).collect();
-    application.log.committed(application.id, &input).unwrap().into_iter().flatten().map(|offset| offset.offset).sum()
+    assert_eq!(committed(&application), 900);
 }
 
 #[test]
@@ -145,13 +143,15 @@ fn a_thread_that_hangs_at_least_once_commits_nothing_in_anothers_place() {
     application.send(100);
     wait("it is named", || hanging.streams.troubles().iter().any(|trouble| trouble.contains("thread 1 ")));
     let mut other = application.instance(folders[1].path(), &Arc::default(), at_least_once);
-    wait("the other has done everything", || committed(&application) == 100);
-    // Nobody is left who would object to an offset but the hanging thread's own membership, which is over.
-    other.streams.close().unwrap();
     application.send(100);
+    wait("the other has done more than the first had read", || committed(&application) == 200);
+    // Nobody is left in the group who would be in the way of an offset.
+    other.streams.close().unwrap();
     gate.set(false);
     wait_for_tasks("it is back", &[(&hanging, TASKS)]);
-    wait("it goes on where the other ended", || committed(&application) == 200);
+    wait("it has nothing to do", || hanging.streams.is_idle());
+    let again = hanging.streams.tasks().iter().filter(|task| task.id.subtopology == 0).map(|task| task.processed).sum::<u64>();
+    assert_eq!((again, committed(&application)), (0, 200), "it goes on where the other ended");
 }
 
 #[test]
