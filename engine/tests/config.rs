@@ -416,6 +416,17 @@ fn sources(file: &str, variables: &[(&str, &str)]) -> Result<ConfigSources, stra
     ConfigSources::new().properties(&path)?.environment(variables)
 }
 
+#[test]
+fn group_protocol_decides_who_hands_out_the_tasks() {
+    use straum::log::GroupProtocol::{Classic, Fixed, Streams};
+    for (file, expected) in [("", Streams), ("group.protocol=streams", Streams), ("group.protocol=classic", Classic), ("group.protocol=fixed", Fixed)]
+    {
+        let kafka = sources(&format!("bootstrap.servers=b:9092\n{file}"), &[]).unwrap().kafka("app").unwrap();
+        assert_eq!(kafka.group_protocol, expected, "{file}");
+        assert_eq!(straum::log::kafka::KafkaLog::connect(kafka).unwrap().group_protocol(), expected, "{file}");
+    }
+}
+
 const FILE: &str = "# of the pod\nnum.stream.threads=2\nbootstrap.servers = file:9092\nlinger.ms: 7\nstate.dir=/var/\\\n  straum\n";
 
 #[test]
@@ -476,7 +487,7 @@ fn what_no_source_may_say_is_refused_where_it_stands() {
         ("consumer.fetch.min.byte=2", &[], &["did you mean fetch.min.bytes"]),
         ("commit.interval.ms=soon", &[], &["app.properties", "commit.interval.ms is soon, expected a whole number"]),
         ("linger.ms=soon", &[], &["linger.ms is not valid"]),
-        ("group.protocol=classic", &[], &["group.protocol is classic, expected streams"]),
+        ("group.protocol=consumer", &[], &["group.protocol is consumer, expected streams, classic"]),
         ("ssl.truststore.location=/x.jks", &[], &["a setting of the JVM", "ssl.ca.location"]),
         ("producer.sasl.jaas.config=x", &[], &["a setting of the JVM", "sasl.username"]),
         ("", &[("STRAUM_NUM_STREAM_THREAD", "2")], &["STRAUM_NUM_STREAM_THREAD: ", "did you mean num.stream.threads"]),

@@ -229,7 +229,7 @@ fn a_broker_without_streams_groups_is_named_and_one_process_runs_on_it() {
     let mut refused = run_alone(Arc::clone(&log), folder.path());
     wait("the application has ended", || refused.state() == State::Error);
     let errors = refused.errors().join("; ");
-    assert!(errors.contains("fixed assignment") && errors.contains("group.coordinator.rebalance.protocols"), "{errors}");
+    assert!(errors.contains("group.protocol=classic") && errors.contains("group.coordinator.rebalance.protocols"), "{errors}");
     assert!(refused.close().is_err());
 
     let fixed = Arc::new(KafkaLog::connect(options().group_protocol(GroupProtocol::Fixed)).unwrap());

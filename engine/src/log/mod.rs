@@ -7,11 +7,13 @@
 mod batch;
 pub mod embedded;
 mod error;
+mod group_protocol;
 pub mod kafka;
 pub mod partitioner;
 
 pub use batch::{HeaderView, LogRecord, OutputBatch, OutputMark, OutputRecord, RecordBatch, RecordBatchBuilder, encode_header};
 pub use error::{LogError, LogErrorKind};
+pub use group_protocol::GroupProtocol;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -102,7 +104,7 @@ pub struct CommittedOffset {
 pub struct GroupMembership {
     /// The group, which is the application id.
     pub group: String,
-    /// The member and its epoch; `None` where the assignment is fixed and no coordinator hands out epochs.
+    /// The member and its epoch, in a classic group its generation; `None` where the assignment is fixed and no coordinator hands out epochs.
     pub member: Option<(String, i32)>,
 }
 
@@ -154,12 +156,14 @@ pub trait Log: Send + Sync {
     /// [`LogErrorKind::Invalid`] when it exists with another number of partitions or a setting is not understood.
     fn create_topic(&self, topic: &TopicSpec) -> Result<(), LogError>;
 
-    /// Takes a stream thread into the application's group, whose broker hands out the tasks (KIP-1071). `None` where no group
-    /// does: then one process runs the application.
+    /// Who hands out an application's tasks on this log.
+    fn group_protocol(&self) -> GroupProtocol;
+
+    /// Takes a stream thread into the application's group, which hands out the tasks.
     ///
     /// # Errors
-    /// [`LogErrorKind::Invalid`] when the settings do not say how to reach the group.
-    fn join(&self, member: MemberSettings) -> Result<Option<MemberHandle>, LogError>;
+    /// [`LogErrorKind::Invalid`] where no group does ([`GroupProtocol::Fixed`]), and when the settings do not say how to reach it.
+    fn join(&self, member: MemberSettings) -> Result<MemberHandle, LogError>;
 
     /// A consumer with nothing assigned.
     ///

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind};
+use crate::group::LeadTopics;
 use crate::log::{Log, TopicPartition, TopicSpec};
 use crate::runtime::StreamsConfig;
 use crate::topology::{Subtopology, TaskId, TopicRef, Topology, changelog_config, changelog_topic, repartition_config};
@@ -24,6 +25,15 @@ impl TaskPlan {
     /// Whether a topic is one of the application's own, read by nobody else.
     pub(crate) fn is_repartition(&self, topic: &Arc<str>) -> bool {
         self.repartition_topics.contains(topic)
+    }
+
+    /// The topic of each sub-topology that has a partition for each of its tasks; of several the first by name, so that every
+    /// instance finds the same.
+    pub(crate) fn lead_topics(&self) -> LeadTopics {
+        // The last task reads those that have the most partitions.
+        let last_tasks: BTreeMap<u32, &Vec<TopicPartition>> = self.tasks.iter().map(|(task, sources)| (task.subtopology, sources)).collect();
+        let first = |sources: &Vec<TopicPartition>| sources.iter().map(|source| &source.topic).min().map(ToString::to_string);
+        LeadTopics(last_tasks.into_iter().filter_map(|(subtopology, sources)| Some((subtopology, first(sources)?))).collect())
     }
 
     /// How many of `threads` threads have something to do: no more than there are tasks.
@@ -165,4 +175,53 @@ fn create(log: &dyn Log, name: &str, partitions: u32, config: BTreeMap<String, S
     }
     let topic = TopicSpec { name: name.to_owned(), partitions, config };
     log.create_topic(&topic).map_err(|error| Error::new(ErrorKind::Log, format!("cannot create internal topic {name}")).with_source(error))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::dsl::{Consumed, Grouped, Materialized, Produced, StreamsBuilder};
+    use crate::log::embedded::{EmbeddedLog, EmbeddedOptions};
+    use crate::serde::{I64, Utf8};
+
+    /// Two sub-topologies: one merges topics of 2, 4 and 4 partitions and rekeys, one counts.
+    fn plan() -> TaskPlan {
+        let log = EmbeddedLog::in_memory(EmbeddedOptions::new()).unwrap();
+        for (name, partitions) in [("a-small", 2), ("b-large", 4), ("c-large", 4), ("out", 1)] {
+            log.create_topic(&TopicSpec { name: name.to_owned(), partitions, config: BTreeMap::new() }).unwrap();
+        }
+        let builder = StreamsBuilder::new();
+        let read = |topic| builder.stream(topic, Consumed::with(Utf8, Utf8));
+        let merged = read("c-large").merge(read("a-small")).merge(read("b-large"));
+        merged
+            .group_by("by-value", |_, value: &String| value.clone(), Grouped::with(Utf8, Utf8))
+            .count(Materialized::named("counts"))
+            .to_stream()
+            .to("out", Produced::with(Utf8, I64));
+        prepare(&builder.build().unwrap(), &StreamsConfig::new("app"), &log).unwrap()
+    }
+
+    #[test]
+    fn the_partitions_of_lead_topics_stand_for_the_tasks() {
+        let plan = plan();
+        let leads = plan.lead_topics();
+        let named = |subtopology: u32, topic: &str| (subtopology, topic.to_owned());
+        assert_eq!(leads.0.clone().into_iter().collect::<Vec<_>>(), [named(0, "b-large"), named(1, "app-by-value-repartition")]);
+
+        let all = leads.names().into_iter().flat_map(|topic| (0..4).map(move |partition| TopicPartition::new(topic, partition)));
+        assert_eq!(leads.tasks(&all.collect::<Vec<_>>()), plan.tasks.keys().copied().collect());
+        for (topic, partition, expected) in [
+            ("b-large", 3, Some((0, 3))),
+            ("app-by-value-repartition", 0, Some((1, 0))),
+            // They are read by whoever has the task of their number.
+            ("a-small", 0, None),
+            ("c-large", 1, None),
+        ] {
+            let tasks: Vec<TaskId> = leads.tasks(&[TopicPartition::new(topic, partition)]).into_iter().collect();
+            let expected = expected.map(|(subtopology, partition)| TaskId { subtopology, partition });
+            assert_eq!(tasks, expected.into_iter().collect::<Vec<_>>(), "{topic}-{partition}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Which tasks a stream thread has, and in whose name it commits: a group's broker says so, or nobody does and the process
+//! Which tasks a stream thread has, and in whose name it commits: a group says so, or nobody does and the process
 //! has them all.
 
 use std::collections::BTreeSet;
@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind};
-use crate::group::member::{AssignmentNumber, Membership as Epoch, ThreadMessage};
-use crate::group::{MemberHandle, Tasks};
-use crate::log::{GroupMembership, Log};
+use crate::group::member::{AssignmentNumber, MemberSettings, Membership as Epoch, ThreadMessage};
+use crate::group::{LeadTopics, MemberHandle, Tasks, heartbeat_topology};
+use crate::log::{GroupMembership, GroupProtocol, Log};
 use crate::runtime::internal_topics::TaskPlan;
-use crate::runtime::{StreamsConfig, internal_topics};
+use crate::runtime::state_directory::StateDirectory;
+use crate::runtime::{Probe, StreamsConfig, internal_topics};
 use crate::topology::{TaskId, Topology};
 
 /// How long a thread that closes waits for its member's last heartbeat. It is not repeated: who is not heard falls out of the
@@ -27,7 +28,53 @@ pub(crate) enum Membership {
         tasks: Option<BTreeSet<TaskId>>,
     },
     /// One member of a group.
-    Member { group: Arc<str>, handle: MemberHandle },
+    Member {
+        group: Arc<str>,
+        handle: MemberHandle,
+        /// Of a classic group, whose members must agree on them.
+        lead_topics: Option<LeadTopics>,
+    },
+}
+
+/// The places of an application's threads: members of a group where the log has groups, else the tasks shared out among them. A
+/// streams group makes the topics itself.
+pub(crate) fn of_threads(
+    topology: &Topology,
+    config: &StreamsConfig,
+    log: &dyn Log,
+    directory: &StateDirectory,
+    #[cfg_attr(not(feature = "faults"), expect(unused_variables, reason = "a probe does nothing then"))] probe: &Probe,
+) -> Result<Vec<Membership>, Error> {
+    let application = &config.application_id;
+    let plan = || internal_topics::prepare(topology, config, log).map(Arc::new);
+    let lead_topics = match log.group_protocol() {
+        GroupProtocol::Streams => None,
+        GroupProtocol::Classic => {
+            tracing::warn!("group.protocol=classic: no standby tasks, tasks move freely at a restart, and every rebalance pauses all of them");
+            Some(plan()?.lead_topics())
+        }
+        GroupProtocol::Fixed => {
+            let plan = plan()?;
+            let count = plan.threads(config.num_stream_threads);
+            return Ok((0..count).map(|index| Membership::fixed(application, &plan, index, count)).collect());
+        }
+    };
+    let mut members = Vec::new();
+    for thread in 0..config.num_stream_threads {
+        let (process_id, member_id) = (directory.process_id().to_string(), directory.member_id(thread)?.to_string());
+        let mut settings = MemberSettings::new(&**application, process_id, member_id, heartbeat_topology(topology, application));
+        settings.max_poll_interval = config.max_poll_interval;
+        settings.retry_backoff = config.retry_backoff;
+        settings.retry_backoff_max = config.retry_backoff_max;
+        settings.lead_topics = lead_topics.clone().unwrap_or_default();
+        #[cfg(feature = "faults")]
+        {
+            settings.rejoin_before_abort = probe.fault() == Some(crate::runtime::SeededFault::RejoinBeforeAbort);
+        }
+        let handle = log.join(settings)?;
+        members.push(Membership::Member { group: Arc::clone(application), handle, lead_topics: lead_topics.clone() });
+    }
+    Ok(members)
 }
 
 impl Membership {
@@ -42,11 +89,20 @@ impl Membership {
     pub(crate) fn plan(&self, topology: &Topology, config: &StreamsConfig, log: &dyn Log) -> Result<Arc<TaskPlan>, Error> {
         match self {
             Self::Fixed { plan, .. } => Ok(Arc::clone(plan)),
-            Self::Member { .. } => internal_topics::prepare(topology, config, log).map(Arc::new).map_err(|error| match error.kind() {
-                // They did when the group looked, which it does again.
-                ErrorKind::Topology => Error::new(ErrorKind::Log, "the topics no longer fit what the group has handed out").with_source(error),
-                _ => error,
-            }),
+            Self::Member { lead_topics, .. } => {
+                let plan = internal_topics::prepare(topology, config, log).map_err(|error| match error.kind() {
+                    // They did when the group looked, which it does again.
+                    ErrorKind::Topology => Error::new(ErrorKind::Log, "the topics no longer fit what the group has handed out").with_source(error),
+                    _ => error,
+                })?;
+                match lead_topics {
+                    // A task would be another's too, who goes by another topic.
+                    Some(joined_for) if *joined_for != plan.lead_topics() => Err(Error::topology(
+                        "a source topic has more partitions than those that the group goes by, expected none to grow: start every instance again",
+                    )),
+                    _ => Ok(Arc::new(plan)),
+                }
+            }
         }
     }
 
@@ -81,16 +137,17 @@ impl Membership {
     pub(crate) fn identity(&self) -> Option<GroupMembership> {
         match self {
             Self::Fixed { group, .. } => Some(GroupMembership { group: group.to_string(), member: None }),
-            Self::Member { group, handle } => {
+            Self::Member { group, handle, .. } => {
                 let epoch = handle.membership()?.epoch;
-                Some(GroupMembership { group: group.to_string(), member: Some((handle.member_id().to_owned(), epoch)) })
+                Some(GroupMembership { group: group.to_string(), member: Some((handle.member_id().to_string(), epoch)) })
             }
         }
     }
 
-    /// The thread ends; with `leave` its tasks go to others at once.
+    /// The thread ends; with `leave` its tasks go to others at once. A classic group keeps no place for who comes back.
     pub(crate) fn close(&self, leave: bool) {
-        if let Self::Member { handle, .. } = self {
+        if let Self::Member { handle, lead_topics, .. } = self {
+            let leave = leave || lead_topics.is_some();
             handle.close(leave);
             while leave && !matches!(handle.poll_for(GOODBYE), None | Some(ThreadMessage::Left | ThreadMessage::Failed(_))) {}
         }

@@ -10,22 +10,18 @@ use std::time::{Duration, Instant};
 use straum_state::{CacheSizing, MemoryBudget, RecordCache, StateOptions};
 
 use crate::error::{Error, ErrorKind};
-use crate::group::heartbeat_topology;
-use crate::group::member::MemberSettings;
 use crate::log::Log;
 use crate::query::ReadOnlyStore;
-#[cfg(feature = "faults")]
-use crate::runtime::SeededFault;
 use crate::runtime::collector::Collector;
 use crate::runtime::global::{GlobalEnvironment, GlobalHome, GlobalUpdate, GlobalViews};
 use crate::runtime::handlers::ExceptionHandlers;
-use crate::runtime::membership::Membership;
+use crate::runtime::membership::{self, Membership};
 use crate::runtime::open_states::OpenStates;
 use crate::runtime::state_directory::StateDirectory;
 use crate::runtime::state_updater::{StateUpdater, UpdaterEnvironment};
 use crate::runtime::stream_thread::{Clients, Round, StreamThread, thread_name};
 use crate::runtime::task::TaskEnvironment;
-use crate::runtime::{ChangelogProgress, Clock, Probe, Restored, StreamsConfig, SystemClock, internal_topics};
+use crate::runtime::{ChangelogProgress, Clock, Probe, Restored, StreamsConfig, SystemClock};
 use crate::topology::{TaskId, Topology};
 
 /// Where an application is in its life. Kafka Streams: `KafkaStreams.State`.
@@ -258,7 +254,7 @@ impl Streams {
     fn start_threads(&mut self) -> Result<(), Error> {
         let config = Arc::clone(&self.shared.config);
         let directory = Arc::new(StateDirectory::open(&config.state_dir, &config.application_id)?);
-        let memberships = self.memberships(&directory)?;
+        let memberships = membership::of_threads(&self.shared.topology, &config, &*self.log, &directory, &self.probe)?;
         let process_id = directory.process_id().to_string();
         let clock = Arc::clone(&self.clock);
         let state_options = StateOptions::new(self.budget.clone(), Arc::new(move || clock.now()));
@@ -294,31 +290,6 @@ impl Streams {
         let thread = std::thread::Builder::new().name(name).spawn(work);
         self.threads.push(thread.map_err(|error| Error::new(ErrorKind::InvalidState, "cannot start a thread").with_source(error))?);
         Ok(())
-    }
-
-    /// The places of the threads: members of a group where the log has groups, else the tasks shared out among them.
-    fn memberships(&self, directory: &StateDirectory) -> Result<Vec<Membership>, Error> {
-        let (config, topology) = (&self.shared.config, &self.shared.topology);
-        let application = &config.application_id;
-        let mut members = Vec::new();
-        for thread in 0..config.num_stream_threads {
-            let (process_id, member_id) = (directory.process_id().to_string(), directory.member_id(thread)?.to_string());
-            let mut settings = MemberSettings::new(&**application, process_id, member_id, heartbeat_topology(topology, application));
-            settings.max_poll_interval = config.max_poll_interval;
-            settings.retry_backoff = config.retry_backoff;
-            settings.retry_backoff_max = config.retry_backoff_max;
-            #[cfg(feature = "faults")]
-            {
-                settings.rejoin_before_abort = self.probe.fault() == Some(SeededFault::RejoinBeforeAbort);
-            }
-            let Some(handle) = self.log.join(settings)? else {
-                let plan = Arc::new(internal_topics::prepare(topology, config, &*self.log)?);
-                let count = plan.threads(config.num_stream_threads);
-                return Ok((0..count).map(|index| Membership::fixed(application, &plan, index, count)).collect());
-            };
-            members.push(Membership::Member { group: Arc::clone(application), handle });
-        }
-        Ok(members)
     }
 
     /// Starts the thread of the global stores and waits until it has filled them.

@@ -3,8 +3,8 @@
 use straum::group::MemberHandle;
 use straum::group::member::MemberSettings;
 use straum::log::{
-    CommittedOffset, Consumer, ConsumerOptions, GroupMembership, Isolation, Log, LogError, Offset, Producer, ProducerOptions, TopicPartition,
-    TopicSpec,
+    CommittedOffset, Consumer, ConsumerOptions, GroupMembership, GroupProtocol, Isolation, Log, LogError, Offset, Producer, ProducerOptions,
+    TopicPartition, TopicSpec,
 };
 
 /// Shows everything to readers that asked for what is committed.
@@ -27,7 +27,11 @@ impl Log for Careless<'_> {
         self.0.topic_id(topic)
     }
 
-    fn join(&self, member: MemberSettings) -> Result<Option<MemberHandle>, LogError> {
+    fn group_protocol(&self) -> GroupProtocol {
+        self.0.group_protocol()
+    }
+
+    fn join(&self, member: MemberSettings) -> Result<MemberHandle, LogError> {
         self.0.join(member)
     }
 

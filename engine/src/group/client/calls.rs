@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, mpsc};
 
 use tokio::runtime::Handle;
-use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::Instant;
 
 use super::driver::{Driver, jitter, pause};
-use super::handle::Shared;
 use super::{MemberHandle, Pending};
 use crate::group::connection::{ClientSettings, Coordinator};
 use crate::group::member::{Member, MemberSettings, Now};
@@ -42,12 +40,9 @@ impl GroupClient {
     #[must_use]
     pub fn join(&self, settings: MemberSettings) -> MemberHandle {
         let settings = MemberSettings { group_id: self.coordinator.group_id().to_owned(), ..settings };
-        let shared = Arc::new(Shared::new());
-        let (events, thread_events) = unbounded_channel();
-        let (to_thread, messages) = mpsc::channel();
-        let handle = MemberHandle { member_id: settings.member_id.clone(), shared: Arc::clone(&shared), events, messages };
-        let member = Member::new(settings, Now { at: shared.now(), jitter: jitter() });
-        self.runtime.spawn(Driver { member, coordinator: Arc::clone(&self.coordinator), shared, thread_events, to_thread }.run());
+        let (handle, end) = MemberHandle::pair(&settings.member_id);
+        let member = Member::new(settings, Now { at: end.shared.now(), jitter: jitter() });
+        self.runtime.spawn(Driver { member, coordinator: Arc::clone(&self.coordinator), end }.run());
         handle
     }
 

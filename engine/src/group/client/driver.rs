@@ -1,14 +1,14 @@
 //! Drives one member: its clock, its requests, its talk with the thread.
 
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::handle::Shared;
+use super::handle::MemberEnd;
 use crate::group::connection::Coordinator;
-use crate::group::member::{Action, Event, Member, Now, RequestNumber, ThreadEvent, ThreadMessage};
+use crate::group::member::{Action, Event, Member, Now, RequestNumber, ThreadEvent};
 use crate::group::tasks::from_wire;
 use crate::group::wire::{DescribedGroup, HeartbeatRequest, HeartbeatResponse};
 use crate::group::{ErrorCode, GroupErrorKind, Tasks};
@@ -17,9 +17,7 @@ use crate::group::{ErrorCode, GroupErrorKind, Tasks};
 pub(super) struct Driver {
     pub(super) member: Member,
     pub(super) coordinator: Arc<Coordinator>,
-    pub(super) shared: Arc<Shared>,
-    pub(super) thread_events: UnboundedReceiver<ThreadEvent>,
-    pub(super) to_thread: mpsc::Sender<ThreadMessage>,
+    pub(super) end: MemberEnd,
 }
 
 impl Driver {
@@ -28,9 +26,9 @@ impl Driver {
         let (answers, mut answered) = unbounded_channel();
         self.handle(Event::Tick, &answers);
         while !self.member.has_ended() {
-            let deadline = self.member.deadline().map(|at| Instant::from_std(self.shared.instant(at)));
+            let deadline = self.member.deadline().map(|at| Instant::from_std(self.end.shared.instant(at)));
             let event = tokio::select! {
-                event = self.thread_events.recv() => Event::Thread(event.unwrap_or(ThreadEvent::Close { leave: false })),
+                event = self.end.thread_events.recv() => Event::Thread(event.unwrap_or(ThreadEvent::Close { leave: false })),
                 Some(event) = answered.recv() => event,
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => Event::Tick,
             };
@@ -39,11 +37,11 @@ impl Driver {
     }
 
     fn handle(&mut self, event: Event, answers: &UnboundedSender<Event>) {
-        let now = Now { at: self.shared.now(), jitter: jitter() };
-        let mut actions = self.member.handle(Event::Polled(self.shared.last_poll()), now);
+        let now = Now { at: self.end.shared.now(), jitter: jitter() };
+        let mut actions = self.member.handle(Event::Polled(self.end.shared.last_poll()), now);
         actions.extend(self.member.handle(event, now));
         // Before the thread is told: it must not commit by a membership that is over.
-        self.shared.publish(self.member.membership());
+        self.end.shared.publish(self.member.membership());
         for action in actions {
             match action {
                 Action::Send(number, request) => self.spawn(answers, |coordinator| heartbeat(coordinator, number, request)),
@@ -53,11 +51,7 @@ impl Driver {
                 }
                 Action::FindCoordinator => self.spawn(answers, find_coordinator),
                 Action::FindSourceTopics(topics) => self.spawn(answers, |coordinator| find_source_topics(coordinator, topics)),
-                Action::Tell(message) => {
-                    log(self.member.id(), &message);
-                    // A thread that is gone is told nothing.
-                    _ = self.to_thread.send(message);
-                }
+                Action::Tell(message) => self.end.tell(message),
             }
         }
     }
@@ -138,21 +132,6 @@ async fn find_source_topics(coordinator: Arc<Coordinator>, topics: Vec<String>) 
     match coordinator.missing_topics(&topics).await {
         Ok(missing) => Event::SourceTopics { missing },
         Err(_) => Event::SourceTopicsUnknown,
-    }
-}
-
-fn log(member: &str, message: &ThreadMessage) {
-    match message {
-        ThreadMessage::Assigned { membership, tasks, ready, .. } => {
-            let (active, standby, warmup) = (tasks.active.len(), tasks.standby.len(), tasks.warmup.len());
-            tracing::info!(member, epoch = membership.epoch, active, standby, warmup, ready, "tasks assigned");
-        }
-        ThreadMessage::Epoch(membership) => tracing::debug!(member, epoch = membership.epoch, "new epoch"),
-        ThreadMessage::Fenced => tracing::warn!(member, "no longer in the group: dropping all tasks, then joining again"),
-        ThreadMessage::Status(notices) => notices.iter().for_each(|notice| tracing::warn!(member, %notice, "the group waits")),
-        ThreadMessage::Endpoints(_) => {}
-        ThreadMessage::Failed(error) => tracing::error!(member, %error, "the member cannot go on"),
-        ThreadMessage::Left => tracing::info!(member, "out of the group"),
     }
 }
 

@@ -1,19 +1,22 @@
-//! A stream thread's end of its member.
+//! What a stream thread and its member talk through: an end for each.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::UnboundedSender;
+use parking_lot::Mutex;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::group::Tasks;
 use crate::group::member::{AssignmentNumber, Membership, ThreadEvent, ThreadMessage};
 
 /// What thread and member both see at once.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(crate) struct Shared {
     origin: Instant,
+    /// Of the membership, if there is one: a classic group names its members, and anew in every membership.
+    member_id: Mutex<Arc<str>>,
     /// Number and epoch in one word, so that both belong together; number 0 is no membership.
     membership: AtomicU64,
     /// Milliseconds since `origin`.
@@ -21,12 +24,22 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new() -> Self {
-        Self { origin: Instant::now(), membership: AtomicU64::new(0), last_poll: AtomicU64::new(0) }
+    fn new(member_id: &str) -> Self {
+        let member_id = Mutex::new(member_id.into());
+        Self { origin: Instant::now(), member_id, membership: AtomicU64::new(0), last_poll: AtomicU64::new(0) }
+    }
+
+    /// The member has this id from now on. Only between memberships, so that no commit mixes two.
+    pub(crate) fn rename(&self, member_id: &str) {
+        *self.member_id.lock() = member_id.into();
+    }
+
+    fn member_id(&self) -> Arc<str> {
+        Arc::clone(&self.member_id.lock())
     }
 
     /// The time of the member's clock.
-    pub(super) fn now(&self) -> Duration {
+    pub(crate) fn now(&self) -> Duration {
         self.origin.elapsed()
     }
 
@@ -35,7 +48,7 @@ impl Shared {
         self.origin + at
     }
 
-    pub(super) fn publish(&self, membership: Option<Membership>) {
+    pub(crate) fn publish(&self, membership: Option<Membership>) {
         let word = membership.map_or(0, |Membership { number, epoch }| (u64::from(number) << 32) | u64::from(epoch.cast_unsigned()));
         self.membership.store(word, Ordering::Release);
     }
@@ -46,7 +59,7 @@ impl Shared {
         (number != 0).then_some(Membership { number, epoch })
     }
 
-    pub(super) fn last_poll(&self) -> Duration {
+    pub(crate) fn last_poll(&self) -> Duration {
         Duration::from_millis(self.last_poll.load(Ordering::Relaxed))
     }
 
@@ -60,17 +73,56 @@ impl Shared {
 /// its tasks wait for its return until the session time-out.
 #[derive(Debug)]
 pub struct MemberHandle {
-    pub(super) member_id: String,
-    pub(super) shared: Arc<Shared>,
-    pub(super) events: UnboundedSender<ThreadEvent>,
-    pub(super) messages: Receiver<ThreadMessage>,
+    shared: Arc<Shared>,
+    events: UnboundedSender<ThreadEvent>,
+    messages: Receiver<ThreadMessage>,
+}
+
+/// The member's end.
+#[derive(Debug)]
+pub(crate) struct MemberEnd {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) thread_events: UnboundedReceiver<ThreadEvent>,
+    to_thread: Sender<ThreadMessage>,
+}
+
+impl MemberEnd {
+    /// Tells the thread; one that is gone is told nothing.
+    pub(crate) fn tell(&self, message: ThreadMessage) {
+        log(&self.shared.member_id(), &message);
+        _ = self.to_thread.send(message);
+    }
+}
+
+fn log(member: &str, message: &ThreadMessage) {
+    match message {
+        ThreadMessage::Assigned { membership, tasks, ready, .. } => {
+            let (active, standby, warmup) = (tasks.active.len(), tasks.standby.len(), tasks.warmup.len());
+            tracing::info!(member, epoch = membership.epoch, active, standby, warmup, ready, "tasks assigned");
+        }
+        ThreadMessage::Epoch(membership) => tracing::debug!(member, epoch = membership.epoch, "new epoch"),
+        ThreadMessage::Fenced => tracing::warn!(member, "no longer in the group: dropping all tasks, then joining again"),
+        ThreadMessage::Status(notices) => notices.iter().for_each(|notice| tracing::warn!(member, %notice, "the group waits")),
+        ThreadMessage::Endpoints(_) => {}
+        ThreadMessage::Failed(error) => tracing::error!(member, %error, "the member cannot go on"),
+        ThreadMessage::Left => tracing::info!(member, "out of the group"),
+    }
 }
 
 impl MemberHandle {
-    /// The member's id.
+    /// Both ends.
+    pub(crate) fn pair(member_id: &str) -> (Self, MemberEnd) {
+        let shared = Arc::new(Shared::new(member_id));
+        let (events, thread_events) = unbounded_channel();
+        let (to_thread, messages) = channel();
+        (Self { shared: Arc::clone(&shared), events, messages }, MemberEnd { shared, thread_events, to_thread })
+    }
+
+    /// The member's id. That of a classic group's member is known, and its own, as long as there is a
+    /// [membership](MemberHandle::membership).
     #[must_use]
-    pub fn member_id(&self) -> &str {
-        &self.member_id
+    pub fn member_id(&self) -> Arc<str> {
+        self.shared.member_id()
     }
 
     /// The membership a commit may use now; `None` while the member is not in the group. A transaction that began under

@@ -10,6 +10,7 @@ mod inspect;
 mod pending;
 
 pub use calls::GroupClient;
+pub(crate) use handle::MemberEnd;
 pub use handle::MemberHandle;
 pub use inspect::{AclOperation, Inspection};
 pub use pending::Pending;

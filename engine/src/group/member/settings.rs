@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::group::LeadTopics;
 use crate::group::wire::{Endpoint, HeartbeatTopology, KeyValue};
 
 /// The settings of a member.
@@ -32,6 +33,8 @@ pub struct MemberSettings {
     pub verify_interval: Duration,
     /// What the group is to run: [`heartbeat_topology`](crate::group::heartbeat_topology).
     pub topology: HeartbeatTopology,
+    /// What the member of a classic group subscribes to; a streams group has no use for it.
+    pub lead_topics: LeadTopics,
     /// A mistake on purpose: join again before the thread has aborted.
     #[cfg(feature = "faults")]
     #[doc(hidden)]
@@ -55,6 +58,7 @@ impl MemberSettings {
             retry_backoff_max: Duration::from_secs(1),
             verify_interval: Duration::from_secs(60),
             topology,
+            lead_topics: LeadTopics::default(),
             #[cfg(feature = "faults")]
             rejoin_before_abort: false,
         }

@@ -25,8 +25,8 @@ use super::partition::Partition;
 use super::producer::EmbeddedProducer;
 use super::storage::{DiskStorage, HeldStorage, MemoryStorage, Storage};
 use crate::log::{
-    CommittedOffset, Consumer, ConsumerOptions, GroupMembership, Log, LogError, LogErrorKind, Offset, Producer, ProducerOptions, RecordBatch,
-    TopicPartition, TopicSpec,
+    CommittedOffset, Consumer, ConsumerOptions, GroupMembership, GroupProtocol, Log, LogError, LogErrorKind, Offset, Producer, ProducerOptions,
+    RecordBatch, TopicPartition, TopicSpec,
 };
 
 /// A log inside this process. Cloning shares it; it is closed with the last handle, consumer and producer.
@@ -185,8 +185,12 @@ impl Log for EmbeddedLog {
         self.core.decide(Decision::Topic(made))
     }
 
-    fn join(&self, _: MemberSettings) -> Result<Option<MemberHandle>, LogError> {
-        Ok(None)
+    fn group_protocol(&self) -> GroupProtocol {
+        GroupProtocol::Fixed
+    }
+
+    fn join(&self, _: MemberSettings) -> Result<MemberHandle, LogError> {
+        Err(LogError::new(LogErrorKind::Invalid, "the embedded log has no groups: one process runs the application"))
     }
 
     fn consumer(&self, options: &ConsumerOptions) -> Result<Box<dyn Consumer>, LogError> {

@@ -8,24 +8,33 @@ use crate::group::MemberHandle;
 use crate::group::member::MemberSettings;
 
 use crate::log::{
-    CommittedOffset, Consumer, ConsumerOptions, GroupMembership, Log, LogError, LogErrorKind, Offset, Producer, ProducerOptions, TopicPartition,
-    TopicSpec,
+    CommittedOffset, Consumer, ConsumerOptions, GroupMembership, GroupProtocol, Log, LogError, LogErrorKind, Offset, Producer, ProducerOptions,
+    TopicPartition, TopicSpec,
 };
 
 use super::admin::Admin;
+use super::classic::ClassicGroup;
 use super::consumer::KafkaConsumer;
 use super::group::Group;
 use super::native::{Client, Role};
 use super::offsets::Offsets;
-use super::options::{GroupProtocol, KafkaOptions};
+use super::options::KafkaOptions;
 use super::producer::KafkaProducer;
 use super::settings;
 use super::topics::Topics;
 
+/// Who hands out the tasks.
+#[derive(Debug)]
+enum Coordination {
+    Streams(Group),
+    Classic(ClassicGroup),
+    Fixed,
+}
+
 /// A cluster of Apache Kafka as a [`Log`].
 #[derive(Debug)]
 pub struct KafkaLog {
-    group: Option<Group>,
+    group: Coordination,
     options: KafkaOptions,
     topics: Arc<Topics>,
     offsets: Offsets,
@@ -44,8 +53,9 @@ impl KafkaLog {
             .map_err(|reason| LogError::new(LogErrorKind::Invalid, format!("making the client failed: {reason}")))?;
         let topics = Arc::new(Topics::new(client, options.request_timeout));
         let group = match options.group_protocol {
-            GroupProtocol::Streams => Some(Group::new(&options)?),
-            GroupProtocol::Fixed => None,
+            GroupProtocol::Streams => Coordination::Streams(Group::new(&options)?),
+            GroupProtocol::Classic => Coordination::Classic(ClassicGroup::new(&options)),
+            GroupProtocol::Fixed => Coordination::Fixed,
         };
         Ok(Self { group, admin: Admin::new(&options)?, offsets: Offsets::new(options.clone()), topics, options })
     }
@@ -56,8 +66,16 @@ impl Log for KafkaLog {
         self.topics.partitions(topic)
     }
 
-    fn join(&self, member: MemberSettings) -> Result<Option<MemberHandle>, LogError> {
-        Ok(self.group.as_ref().map(|group| group.join(member)))
+    fn group_protocol(&self) -> GroupProtocol {
+        self.options.group_protocol
+    }
+
+    fn join(&self, member: MemberSettings) -> Result<MemberHandle, LogError> {
+        match &self.group {
+            Coordination::Streams(group) => Ok(group.join(member)),
+            Coordination::Classic(group) => group.join(member),
+            Coordination::Fixed => Err(LogError::new(LogErrorKind::Invalid, "group.protocol is fixed, expected streams or classic to join a group")),
+        }
     }
 
     fn topic_id(&self, topic: &str) -> Result<Option<Uuid>, LogError> {
@@ -94,7 +112,8 @@ impl Log for KafkaLog {
 
     fn commit_offsets(&self, membership: &GroupMembership, offsets: &[CommittedOffset]) -> Result<(), LogError> {
         match &self.group {
-            Some(group) if membership.member.is_some() => group.commit(membership, offsets),
+            Coordination::Streams(group) if membership.member.is_some() => group.commit(membership, offsets),
+            Coordination::Classic(group) if membership.member.is_some() => group.commit(membership, offsets),
             _ => self.offsets.commit(membership, offsets),
         }
     }

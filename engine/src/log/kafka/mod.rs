@@ -1,7 +1,7 @@
 //! The log on Apache Kafka.
 //!
-//! One [`KafkaLog`] serves all threads of a process. It assigns partitions itself and never joins a group as a consumer
-//! does; who reads what is decided above it. Reading and writing go straight to librdkafka, whose calls are wrapped in
+//! One [`KafkaLog`] serves all threads of a process. Its readers are assigned partitions and never join a group; who reads
+//! what is decided above, and who has which task by a group: `group` for streams groups, `classic` for older brokers. Reading and writing go straight to librdkafka, whose calls are wrapped in
 //! `native`, the crate's only unsafe code; everything else here decides: which settings (`settings`), what an error
 //! means (`errors`), where a partition stands (`slots`), when a transaction is over (`producer`).
 //!
@@ -11,6 +11,7 @@
 mod admin;
 mod administration;
 mod block_on;
+mod classic;
 mod consumer;
 mod deliveries;
 mod errors;
@@ -25,7 +26,8 @@ mod settings;
 mod slots;
 mod topics;
 
+pub use crate::log::GroupProtocol;
 pub use administration::{GroupStanding, KafkaAdmin, MemberProtocol};
 pub use hand_over::{HandOver, HandOverTopic};
 pub use kafka_log::KafkaLog;
-pub use options::{GroupProtocol, KafkaOptions};
+pub use options::KafkaOptions;

@@ -58,11 +58,8 @@ impl Offsets {
         if offsets.is_empty() {
             return Ok(());
         }
-        let doing = || format!("committing offsets of group {group:?}");
-        let list = list_of(offsets)?;
-        self.client(group)?.commit_offsets(&list).map_err(|error| errors::of_call(&doing(), error))?;
-        let refused = offsets.iter().zip(elements(&list)).find(|(_, answer)| answer.code != Code::NoError);
-        refused.map_or(Ok(()), |(offset, answer)| Err(errors::of_call(&doing(), CallError::of(answer.code)).at(&offset.partition)))
+        let client = self.client(group)?;
+        commit_through(&client, group, offsets)
     }
 
     fn client(&self, group: &str) -> Result<Arc<Client>, LogError> {
@@ -76,6 +73,15 @@ impl Offsets {
         clients.insert(group.to_owned(), Arc::clone(&client));
         Ok(client)
     }
+}
+
+/// Commits in the name of whoever the client is in the group.
+pub(super) fn commit_through(client: &Client, group: &str, offsets: &[CommittedOffset]) -> Result<(), LogError> {
+    let doing = || format!("committing offsets of group {group:?}");
+    let list = list_of(offsets)?;
+    client.commit_offsets(&list).map_err(|error| errors::of_call(&doing(), error))?;
+    let refused = offsets.iter().zip(elements(&list)).find(|(_, answer)| answer.code != Code::NoError);
+    refused.map_or(Ok(()), |(offset, answer)| Err(errors::of_call(&doing(), CallError::of(answer.code)).at(&offset.partition)))
 }
 
 /// Offsets as librdkafka's list.

@@ -4,15 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-/// Who hands out an application's tasks. Kafka Streams: `group.protocol`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GroupProtocol {
-    /// The group's broker (KIP-1071), to all instances: Kafka 4.2 or later with `streams.version` 1.
-    Streams,
-    /// Nobody: one process runs all of them, on any broker. A second process of the same application would process everything
-    /// again.
-    Fixed,
-}
+use crate::log::GroupProtocol;
 
 /// How to reach a cluster, and in whose name.
 #[derive(Clone)]

@@ -22,6 +22,7 @@ const RESERVED: &[&str] = &[
     "group.protocol",
     "isolation.level",
     "metadata.broker.list",
+    "partition.assignment.strategy",
     "partitioner",
     "transaction.timeout.ms",
     "transactional.id",
@@ -49,6 +50,12 @@ const PRODUCER: &[(&str, &str)] = &[
     ("queue.buffering.max.kbytes", "65536"),
 ];
 
+/// librdkafka's default of `session.timeout.ms`.
+const SESSION_TIMEOUT: Duration = Duration::from_secs(45);
+
+/// librdkafka takes no longer `max.poll.interval.ms`.
+const LONGEST_POLL_INTERVAL: Duration = Duration::from_secs(86_400);
+
 /// Settings in the order in which librdkafka is to get them; a later one wins.
 type Settings = Vec<(String, String)>;
 
@@ -71,6 +78,18 @@ pub(super) fn of_group(options: &KafkaOptions, group: &str) -> Settings {
         return reading(options, &format!("{}-offsets", options.application_id), group, Isolation::ReadUncommitted);
     }
     reading(options, &format!("{}-offsets", options.application_id), group, Isolation::ReadCommitted)
+}
+
+/// For a member of a classic group. Tasks are partitions of different topics, which `roundrobin` deals out evenly where `range`
+/// gives the first member more of each topic.
+pub(super) fn of_member(options: &KafkaOptions, group: &str, max_poll_interval: Duration) -> Settings {
+    let mut settings = reading(options, &format!("{}-member", options.application_id), group, Isolation::ReadUncommitted);
+    let session = settings.iter().rev().find(|(name, _)| name == "session.timeout.ms").and_then(|(_, value)| value.parse().ok());
+    // How long the group waits for a revocation; librdkafka takes none that is shorter than the session. A thread that hangs is
+    // noticed by the member itself.
+    let rebalance = max_poll_interval.max(session.map_or(SESSION_TIMEOUT, Duration::from_millis)).min(LONGEST_POLL_INTERVAL);
+    put(&mut settings, &[("max.poll.interval.ms", &milliseconds(rebalance)), ("partition.assignment.strategy", "roundrobin")]);
+    settings
 }
 
 /// For creating and deleting.
@@ -177,6 +196,7 @@ mod tests {
             .with("producer.linger.ms", "20")
             .with("consumer.queued.min.messages", "5");
         let consumer = ConsumerOptions { client_id: "reader".to_owned(), isolation: Isolation::ReadCommitted };
+        let member = of_member(&options.clone().with("session.timeout.ms", "6000"), "shop", Duration::from_secs(5));
         let (reading, writing) = (of_consumer(&options, &consumer), of_producer(&options, &producer(None)));
         for (settings, name, value) in [
             (&writing, "linger.ms", Some("20")),
@@ -186,6 +206,8 @@ mod tests {
             (&reading, "queued.min.messages", Some("5")),
             (&reading, "isolation.level", Some("read_committed")),
             (&reading, "group.id", Some("shop-reading")),
+            (&member, "group.id", Some("shop")),
+            (&member, "max.poll.interval.ms", Some("6000")),
         ] {
             assert_eq!(last(settings, name), value, "{name}");
         }

@@ -156,7 +156,10 @@ fn check(key: &str, value: &str) -> Result<(), Error> {
 fn group_protocol(value: &str) -> Result<GroupProtocol, Error> {
     match value {
         "streams" => Ok(GroupProtocol::Streams),
+        "classic" => Ok(GroupProtocol::Classic),
         "fixed" => Ok(GroupProtocol::Fixed),
-        other => Err(invalid("group.protocol", other, "streams, or fixed where one process has all tasks (classic is not spoken)")),
+        other => {
+            Err(invalid("group.protocol", other, "streams, classic on brokers without streams groups, or fixed where one process has all tasks"))
+        }
     }
 }

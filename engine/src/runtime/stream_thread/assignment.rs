@@ -136,7 +136,9 @@ impl StreamThread {
 
 fn failed(error: GroupError) -> Error {
     let (kind, message) = match error.kind() {
-        GroupErrorKind::Unsupported => (ErrorKind::Config, "the broker hands out no tasks; with a fixed assignment one process runs the application"),
+        GroupErrorKind::Unsupported => {
+            (ErrorKind::Config, "the broker hands out no tasks; with group.protocol=classic instances share them on any broker")
+        }
         GroupErrorKind::Unauthorized => (ErrorKind::Config, "the application's group may not be joined"),
         _ => (ErrorKind::InvalidState, "the application's group refuses this instance"),
     };

@@ -116,7 +116,7 @@ fn features(inspection: &Inspection) -> Vec<Check> {
         (false, _) => Check::fail(
             "version",
             "the broker does not do streams groups",
-            "upgrade to Kafka 4.2 or later, with streams in group.coordinator.rebalance.protocols; or --config group.protocol=fixed with one process",
+            "upgrade to Kafka 4.2 or later, with streams in group.coordinator.rebalance.protocols; or --config group.protocol=classic",
         ),
         (true, 0) => Check::fail("version", "streams.version is 0", "kafka-features upgrade --feature streams.version=1"),
         (true, level) => Check::ok("version", format!("streams.version is {level}")),

@@ -14,8 +14,8 @@ use straum::group::MemberHandle;
 use straum::group::member::MemberSettings;
 use straum::log::kafka::KafkaLog;
 use straum::log::{
-    CommittedOffset, Consumer, ConsumerOptions, GroupMembership, Log, LogError, LogErrorKind, Offset, OutputBatch, Producer, ProducerOptions,
-    RecordBatch, RecordBatchBuilder, StartOffset, TopicPartition, TopicSpec,
+    CommittedOffset, Consumer, ConsumerOptions, GroupMembership, GroupProtocol, Log, LogError, LogErrorKind, Offset, OutputBatch, Producer,
+    ProducerOptions, RecordBatch, RecordBatchBuilder, StartOffset, TopicPartition, TopicSpec,
 };
 use uuid::Uuid;
 
@@ -131,9 +131,16 @@ impl Log for Namespace {
         self.log.create_topic(&TopicSpec { name: self.names.outer(&topic.name), ..topic.clone() })
     }
 
-    fn join(&self, mut member: MemberSettings) -> Result<Option<MemberHandle>, LogError> {
+    fn group_protocol(&self) -> GroupProtocol {
+        self.log.group_protocol()
+    }
+
+    fn join(&self, mut member: MemberSettings) -> Result<MemberHandle, LogError> {
         self.switch.pass()?;
         member.group_id = self.names.outer(&member.group_id);
+        for topic in member.lead_topics.0.values_mut() {
+            *topic = self.names.outer(topic);
+        }
         for subtopology in &mut member.topology.subtopologies {
             for topic in subtopology.source_topics.iter_mut().chain(&mut subtopology.repartition_sink_topics) {
                 *topic = self.names.outer(topic);

@@ -13,6 +13,8 @@ use super::outcome::text;
 pub(in crate::log::kafka) enum Role {
     /// Reads, and asks about topics and groups.
     Consumer,
+    /// Takes part in a group, and hears of its rebalances.
+    Member,
     /// Writes.
     Producer,
 }
@@ -54,13 +56,16 @@ impl Client {
         // contract.
         unsafe {
             sys::rd_kafka_conf_set_log_cb(configuration.0.as_ptr(), Some(on_log));
+            if role == Role::Member {
+                sys::rd_kafka_conf_set_events(configuration.0.as_ptr(), sys::RD_KAFKA_EVENT_REBALANCE | sys::RD_KAFKA_EVENT_ERROR);
+            }
             if let Some((callback, opaque)) = deliveries {
                 sys::rd_kafka_conf_set_dr_msg_cb(configuration.0.as_ptr(), Some(callback));
                 sys::rd_kafka_conf_set_opaque(configuration.0.as_ptr(), opaque);
             }
         }
         let kind = match role {
-            Role::Consumer => sys::rd_kafka_type_t::RD_KAFKA_CONSUMER,
+            Role::Consumer | Role::Member => sys::rd_kafka_type_t::RD_KAFKA_CONSUMER,
             Role::Producer => sys::rd_kafka_type_t::RD_KAFKA_PRODUCER,
         };
         // SAFETY: the buffer is writable for its whole length; the configuration is live.
@@ -71,7 +76,7 @@ impl Client {
         };
         // On success the configuration belongs to the client.
         std::mem::forget(configuration);
-        if role == Role::Consumer {
+        if role != Role::Producer {
             // SAFETY: the handle is live. Errors and records then come through one queue.
             unsafe { sys::rd_kafka_poll_set_consumer(handle.as_ptr()) };
         }
@@ -97,7 +102,7 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        // No client here is a member of a group, so there is nothing to leave.
+        // Who is a member of a group has left it before, or falls out of it by the session time-out.
         // SAFETY: the handle is live and nobody uses it after this; what was made from it has been freed by its owners.
         unsafe { sys::rd_kafka_destroy_flags(self.pointer(), sys::RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE) };
     }

@@ -28,7 +28,20 @@ pub(in crate::log::kafka) struct Reader {
 unsafe impl Send for Reader {}
 
 #[derive(Debug)]
-struct Queue(NonNull<sys::rd_kafka_queue_t>);
+pub(super) struct Queue(NonNull<sys::rd_kafka_queue_t>);
+
+impl Queue {
+    /// The queue that a consumer's records and events arrive on. It must not outlive the client.
+    pub(super) fn of_consumer(client: &Client) -> Result<Self, String> {
+        // SAFETY: the handle is live; the reference to the queue is ours to free.
+        let queue = unsafe { sys::rd_kafka_queue_get_consumer(client.pointer()) };
+        Ok(NonNull::new(queue).map(Self).ok_or("a consumer without group.id has no queue")?)
+    }
+
+    pub(super) fn pointer(&self) -> *mut sys::rd_kafka_queue_t {
+        self.0.as_ptr()
+    }
+}
 
 impl Drop for Queue {
     fn drop(&mut self) {
@@ -41,10 +54,7 @@ impl Reader {
     /// A reader with these settings, among them a `group.id`, which librdkafka asks for even where nothing joins.
     pub(in crate::log::kafka) fn new(settings: &[(String, String)], limit: usize) -> Result<Self, String> {
         let client = Client::new(Role::Consumer, settings)?;
-        // SAFETY: the handle is live; the reference to the queue is ours to free.
-        let queue = unsafe { sys::rd_kafka_queue_get_consumer(client.pointer()) };
-        let queue = NonNull::new(queue).map(Queue).ok_or("a consumer without group.id has no queue")?;
-        Ok(Self { queue, client, messages: vec![ptr::null_mut(); limit] })
+        Ok(Self { queue: Queue::of_consumer(&client)?, client, messages: vec![ptr::null_mut(); limit] })
     }
 
     pub(in crate::log::kafka) fn client(&self) -> &Client {
@@ -67,7 +77,7 @@ impl Reader {
     fn fill(&mut self, start: usize, end: usize, timeout: Duration) -> usize {
         let Some(room) = self.messages.get_mut(start..end) else { return 0 };
         // SAFETY: the queue is live and the slice writable for its whole length.
-        let count = unsafe { sys::rd_kafka_consume_batch_queue(self.queue.0.as_ptr(), milliseconds(timeout), room.as_mut_ptr(), room.len()) };
+        let count = unsafe { sys::rd_kafka_consume_batch_queue(self.queue.pointer(), milliseconds(timeout), room.as_mut_ptr(), room.len()) };
         usize::try_from(count).unwrap_or(0)
     }
 

@@ -101,7 +101,8 @@ impl Client {
         by_code(unsafe { sys::rd_kafka_committed(self.pointer(), partitions.ptr(), milliseconds(timeout)) })
     }
 
-    /// Commits offsets for the client's group, which must have no members, and waits for the answer.
+    /// Commits offsets for the client's group in the name of the member that it is, or in nobody's for a group without
+    /// members, and waits for the answer.
     pub(in crate::log::kafka) fn commit_offsets(&self, offsets: &TopicPartitionList) -> Result<(), CallError> {
         // SAFETY: live handle and list.
         by_code(unsafe { sys::rd_kafka_commit(self.pointer(), offsets.ptr(), 0) })
@@ -199,7 +200,7 @@ impl Drop for Question {
 }
 
 /// What came through a queue, or null.
-struct Event(*mut sys::rd_kafka_event_t);
+pub(super) struct Event(pub(super) *mut sys::rd_kafka_event_t);
 
 impl Drop for Event {
     fn drop(&mut self) {

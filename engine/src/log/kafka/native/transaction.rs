@@ -50,7 +50,7 @@ impl Sender {
 /// In whose name a transaction's offsets are sent. Always made by the long constructor: the short one says "nobody",
 /// which a broker takes without any check.
 #[derive(Debug)]
-pub(in crate::log::kafka) struct GroupMetadata(NonNull<sys::rd_kafka_consumer_group_metadata_t>);
+pub(in crate::log::kafka) struct GroupMetadata(pub(super) NonNull<sys::rd_kafka_consumer_group_metadata_t>);
 
 impl GroupMetadata {
     /// A member under its epoch: a stale one is refused.
