@@ -20,14 +20,15 @@ pub struct Proxy {
 
 #[derive(Debug, Default)]
 struct Line {
-    connections: Mutex<Vec<TcpStream>>,
+    /// Each with its two ends.
+    connections: Mutex<Vec<[TcpStream; 2]>>,
     down: AtomicBool,
     /// What the broker says is swallowed.
     deaf: AtomicBool,
 }
 
 impl Line {
-    fn connections(&self) -> MutexGuard<'_, Vec<TcpStream>> {
+    fn connections(&self) -> MutexGuard<'_, Vec<[TcpStream; 2]>> {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -60,11 +61,12 @@ impl Proxy {
     /// Cuts all connections, and lets nobody connect for a while. How many were cut.
     pub fn cut(&self, silence: Duration) -> usize {
         self.line.down.store(true, Ordering::Release);
-        let cut = self.line.connections().drain(..).filter(|connection| connection.shutdown(Shutdown::Both).is_ok()).count();
+        // Once one end is shut, the threads that carry it may be the first to shut the other.
+        let shut = |[client, broker]: &[TcpStream; 2]| client.shutdown(Shutdown::Both).is_ok() | broker.shutdown(Shutdown::Both).is_ok();
+        let cut = self.line.connections().drain(..).filter(shut).count();
         std::thread::sleep(silence);
         self.line.down.store(false, Ordering::Release);
-        // Each carries two ends.
-        cut / 2
+        cut
     }
 }
 
@@ -99,8 +101,8 @@ fn carry(client: TcpStream, to: u16, line: &Arc<Line>) -> io::Result<()> {
     }
     let mut connections = line.connections();
     // Ends that are closed are let go of.
-    connections.retain(|connection| connection.peer_addr().is_ok());
-    connections.extend([client.try_clone()?, broker.try_clone()?]);
+    connections.retain(|ends| ends.iter().all(|end| end.peer_addr().is_ok()));
+    connections.push([client.try_clone()?, broker.try_clone()?]);
     drop(connections);
     for (from, into, answers) in [(client.try_clone()?, broker.try_clone()?, false), (broker, client, true)] {
         let line = Arc::clone(line);
