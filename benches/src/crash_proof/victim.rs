@@ -32,6 +32,9 @@ const FROZEN: i64 = 1_700_000_000_000;
 /// As [`CLOCK_SPEED`], on a broker, whose time-outs go by the wall.
 const CLOCK_SPEED_ON_KAFKA: i64 = 600;
 
+/// Longer than a broker holds back what is committed from those who read it.
+const STILL: Duration = Duration::from_secs(1);
+
 fn clock_speed(args: &VictimArgs) -> i64 {
     if args.kafka.is_some() { CLOCK_SPEED_ON_KAFKA } else { CLOCK_SPEED }
 }
@@ -156,7 +159,7 @@ pub fn run(args: &VictimArgs) -> anyhow::Result<()> {
     feeder.join().map_err(|_| anyhow!("the feeder panicked"))??;
     if args.kill_at.is_some() {
         // Dies while the input flows; ending well means that the point was not reached so often.
-        wait(&streams, "idle", Streams::is_idle)?;
+        wait_until_still(&streams)?;
         streams.close()?;
         println!("survived");
         return Ok(());
@@ -298,7 +301,7 @@ fn feed_input(log: &dyn Log, args: &VictimArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn wait(streams: &Streams, what: &str, ready: impl Fn(&Streams) -> bool) -> anyhow::Result<()> {
+fn wait(streams: &Streams, what: &str, mut ready: impl FnMut(&Streams) -> bool) -> anyhow::Result<()> {
     let deadline = Instant::now() + Duration::from_secs(90);
     while !ready(streams) {
         if let Some(error) = streams.errors().first() {
@@ -310,6 +313,17 @@ fn wait(streams: &Streams, what: &str, ready: impl Fn(&Streams) -> bool) -> anyh
         std::thread::sleep(Duration::from_millis(5));
     }
     Ok(())
+}
+
+/// Waits until there has been nothing to do for so long that nothing can be on its way from a broker.
+fn wait_until_still(streams: &Streams) -> anyhow::Result<()> {
+    let mut since = Instant::now();
+    wait(streams, "idle for a while", |streams| {
+        if !streams.is_idle() {
+            since = Instant::now();
+        }
+        since.elapsed() > STILL
+    })
 }
 
 /// Everything committed on the output topic, by key.
