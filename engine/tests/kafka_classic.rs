@@ -113,19 +113,7 @@ fn a_thread_that_hangs_commits_nothing_and_joins_again() {
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let gate = Arc::new(Gate::default());
     let hanging = application.instance(folders[0].path(), &gate, |config| config.max_poll_interval = Duration::from_secs(2));
-    wait_for_tasks("the first has all tasks", &[(&hanging, TASKS)]);
-    application.send(200);
-    application.every_record_counts_once();
-    gate.set(true);
-    application.send(200);
-    wait("it is named", || hanging.streams.troubles().iter().any(|trouble| trouble.contains("thread 1 ")));
-    let other = application.start(folders[1].path());
-    wait("the other has all tasks", || other.tasks().len() == TASKS);
-    application.every_record_counts_once();
-    gate.set(false);
-    wait_for_tasks("they share the tasks", &[(&hanging, TASKS / 2), (&other, TASKS / 2)]);
-    application.send(200);
-    application.every_record_counts_once();
+    let other = application.outlives_a_thread_that_hangs(&hanging, &gate, folders[1].path());
     have_all(&[&hanging, &other]);
 }
 

@@ -168,19 +168,7 @@ fn a_thread_that_hangs_loses_its_tasks_until_it_is_back_and_what_it_had_begun_co
         let settings = [("application.id", "hanging"), ("max.poll.interval.ms", "2000")];
         config.max_poll_interval = StreamsConfig::from_settings(settings).unwrap().max_poll_interval;
     });
-    wait_for_tasks("the first has all tasks", &[(&hanging, TASKS)]);
-    application.send(200);
-    application.every_record_counts_once();
-    gate.set(true);
-    application.send(200);
-    wait("it is named", || hanging.streams.troubles().iter().any(|trouble| trouble.contains("thread 1 ")));
-    let other = application.start(folders[1].path());
-    wait("the other has all tasks", || other.tasks().len() == TASKS);
-    application.every_record_counts_once();
-    gate.set(false);
-    wait_for_tasks("they share the tasks", &[(&hanging, TASKS / 2), (&other, TASKS / 2)]);
-    application.send(200);
-    application.every_record_counts_once();
+    application.outlives_a_thread_that_hangs(&hanging, &gate, folders[1].path());
 }
 
 #[test]

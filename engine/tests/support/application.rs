@@ -134,6 +134,25 @@ impl Application {
         *sent += count;
     }
 
+    /// Hangs the first's thread at the gate until another instance, in `folder`, has its tasks and does its work, and lets it come
+    /// back. The other.
+    pub fn outlives_a_thread_that_hangs(&self, hanging: &Instance, gate: &Gate, folder: &Path) -> Instance {
+        wait_for_tasks("the first has all tasks", &[(hanging, TASKS)]);
+        self.send(200);
+        self.every_record_counts_once();
+        gate.set(true);
+        self.send(200);
+        wait("it is named", || hanging.streams.troubles().iter().any(|trouble| trouble.contains("thread 1 ")));
+        let other = self.start(folder);
+        wait("the other has all tasks", || other.tasks().len() == TASKS);
+        self.every_record_counts_once();
+        gate.set(false);
+        wait_for_tasks("they share the tasks", &[(hanging, TASKS / 2), (&other, TASKS / 2)]);
+        self.send(200);
+        self.every_record_counts_once();
+        other
+    }
+
     /// Waits until as many counts have come out as records went in, and holds that each customer's are 1, 2, 3, ….
     pub fn every_record_counts_once(&self) {
         let sent = *self.sent.lock().unwrap();
