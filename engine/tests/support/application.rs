@@ -8,7 +8,7 @@ use std::time::Duration;
 use straum::Topology;
 use straum::dsl::{Consumed, Grouped, Materialized, Produced, StreamsBuilder};
 use straum::log::kafka::{KafkaLog, KafkaOptions};
-use straum::log::{HeaderView, Isolation, Log, OutputBatch, StartOffset, TopicSpec};
+use straum::log::{Consumer, HeaderView, Isolation, Log, LogErrorKind, OutputBatch, RecordBatch, StartOffset, TopicSpec};
 use straum::runtime::{State, Streams, StreamsConfig, StreamsOptions};
 use straum::serde::{I64, Utf8};
 use straum::topology::TaskId;
@@ -119,6 +119,11 @@ impl Application {
         self.instance(folder, &Arc::default(), |_| {})
     }
 
+    /// How many records have been sent.
+    pub fn sent(&self) -> usize {
+        *self.sent.lock().unwrap()
+    }
+
     /// Sends so many records to the partitions in turn.
     pub fn send(&self, count: usize) {
         let mut sent = self.sent.lock().unwrap();
@@ -134,29 +139,46 @@ impl Application {
         *sent += count;
     }
 
-    /// Waits until as many counts have come out as records went in, and holds that each customer's are 1, 2, 3, ….
-    pub fn every_record_counts_once(&self) {
-        let sent = *self.sent.lock().unwrap();
+    /// What has come out so far, and goes on coming out.
+    pub fn counts(&self) -> Counts {
         let out = self.topic("out").into();
         let mut consumer = consumer(&*self.log, Isolation::ReadCommitted);
         consumer.assign(&(0..PARTITIONS).map(|partition| (at(&out, partition), StartOffset::Beginning)).collect::<Vec<_>>()).unwrap();
-        let mut counts: BTreeMap<String, Vec<i64>> = BTreeMap::new();
-        let mut batches = Vec::new();
-        wait("all counts", || {
-            consumer.poll(Duration::from_millis(50), &mut batches).unwrap();
-            for batch in batches.drain(..) {
-                for record in batch.iter() {
-                    let count = i64::from_be_bytes(record.value.unwrap().try_into().unwrap());
-                    counts.entry(String::from_utf8(record.key.unwrap().to_vec()).unwrap()).or_default().push(count);
-                }
-            }
-            counts.values().map(Vec::len).sum::<usize>() >= sent
-        });
-        for (customer, counts) in &counts {
+        Counts { consumer, by_customer: BTreeMap::new() }
+    }
+
+    /// Waits until as many counts have come out as records went in, and holds that each customer's are 1, 2, 3, ….
+    pub fn every_record_counts_once(&self) {
+        let sent = self.sent();
+        let mut counts = self.counts();
+        wait("all counts", || counts.so_far() >= sent);
+        for (customer, counts) in &counts.by_customer {
             let expected: Vec<i64> = (1..=counts.len() as i64).collect();
             assert_eq!(counts, &expected, "{customer}");
         }
-        assert_eq!(counts.values().map(Vec::len).sum::<usize>(), sent);
+        assert_eq!(counts.so_far(), sent);
+    }
+}
+
+/// A reader of the counts of each customer, as far as they are committed.
+pub struct Counts {
+    consumer: Box<dyn Consumer>,
+    by_customer: BTreeMap<String, Vec<i64>>,
+}
+
+impl Counts {
+    /// How many there are. A broker that is away is waited for.
+    pub fn so_far(&mut self) -> usize {
+        let mut batches = Vec::new();
+        match self.consumer.poll(Duration::from_millis(50), &mut batches) {
+            Err(error) if error.kind() == LogErrorKind::Retriable => {}
+            polled => polled.unwrap(),
+        }
+        for record in batches.iter().flat_map(RecordBatch::iter) {
+            let count = i64::from_be_bytes(record.value.unwrap().try_into().unwrap());
+            self.by_customer.entry(String::from_utf8(record.key.unwrap().to_vec()).unwrap()).or_default().push(count);
+        }
+        self.by_customer.values().map(Vec::len).sum()
     }
 }
 
@@ -186,4 +208,16 @@ pub fn wait_for_tasks(what: &str, instances: &[(&Instance, usize)]) {
         let running = instances.iter().all(|(instance, _)| instance.streams.state() == State::Running);
         running && instances.iter().zip(tasks()).all(|((_, expected), seen)| seen == *expected)
     });
+}
+
+/// All that an operator can read about what is wrong.
+pub fn told(instance: &Instance) -> String {
+    let streams = &instance.streams;
+    let failing = streams.tasks().into_iter().filter_map(|task| task.failing);
+    [streams.notices(), streams.troubles(), streams.errors(), failing.collect()].concat().join("; ")
+}
+
+/// Waits until an operator reads all of these words.
+pub fn wait_until_told(instance: &Instance, words: &[&str]) {
+    wait_until(|| format!("for {words:?}: {}", told(instance)), || words.iter().all(|word| told(instance).contains(word)));
 }
