@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -49,14 +50,14 @@ pub struct Application {
     options: KafkaOptions,
     /// The test's own way to the topics.
     pub log: Arc<KafkaLog>,
-    sent: Mutex<usize>,
+    sent: AtomicUsize,
 }
 
 impl Application {
     /// Without its input topic.
     pub fn without_input(broker: &Broker, id: &'static str) -> Self {
         let options = KafkaOptions::new(broker.bootstrap(), id);
-        let application = Self { id, log: connect(&options), options, sent: Mutex::new(0) };
+        let application = Self { id, log: connect(&options), options, sent: AtomicUsize::new(0) };
         application.create_topic("out");
         application
     }
@@ -119,24 +120,23 @@ impl Application {
         self.instance(folder, &Arc::default(), |_| {})
     }
 
-    /// How many records have been sent.
+    /// How many records have been sent, or are being sent.
     pub fn sent(&self) -> usize {
-        *self.sent.lock().unwrap()
+        self.sent.load(Ordering::Relaxed)
     }
 
     /// Sends so many records to the partitions in turn.
     pub fn send(&self, count: usize) {
-        let mut sent = self.sent.lock().unwrap();
+        let first = self.sent.fetch_add(count, Ordering::Relaxed);
         let mut producer = producer(&*self.log, None);
         let mut batch = OutputBatch::new();
         let topic = batch.topic(&self.topic("in").into());
-        for number in *sent..*sent + count {
+        for number in first..first + count {
             let (key, customer) = (number.to_string(), format!("customer-{}", number % CUSTOMERS));
             batch.push(topic, number as u32 % PARTITIONS, 1_000, Some(key.as_bytes()), Some(customer.as_bytes()), HeaderView::new(&[]));
         }
         producer.send(&batch).unwrap();
         producer.flush().unwrap();
-        *sent += count;
     }
 
     /// What has come out so far, and goes on coming out.
