@@ -67,5 +67,5 @@ micro: ## Micro-benchmarks
 	@scripts/setup
 	$(CARGO) bench --workspace --bench micro
 
-kafka: ## Starts a Kafka broker to play with
-	@scripts/kafka start
+kafka: ## KAFKA="--brokers 3 --secure": starts a Kafka broker to play with, or several, or secure ones (scripts/kafka --help)
+	@scripts/kafka start $(KAFKA)

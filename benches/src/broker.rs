@@ -65,7 +65,7 @@ impl Broker {
     /// When they cannot be copied.
     pub fn keep(&self, to: &Path) -> anyhow::Result<()> {
         std::fs::write(to.join("broker.log"), run(&["log", "--name", &self.name])?)?;
-        let data = Path::new(SCRIPT).with_file_name("../target/kafka").join(&self.name).join("data");
+        let data = Path::new(SCRIPT).with_file_name("../target/kafka").join(&self.name).join("1/data");
         let copied = Command::new("cp").arg("-r").args([data.as_path(), &to.join("broker")]).output()?;
         anyhow::ensure!(copied.status.success(), "cannot keep the broker's data: {}", String::from_utf8_lossy(&copied.stderr));
         Ok(())

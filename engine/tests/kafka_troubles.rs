@@ -12,10 +12,9 @@ use straum::dsl::{Consumed, Grouped, Materialized, Produced, StreamsBuilder};
 use straum::log::{HeaderView, Log, OutputBatch, TopicSpec};
 use straum::runtime::{State, StreamsConfig};
 use straum::serde::{I64, Utf8};
-use support::application::{Application, Gate, Instance, TASKS, wait, wait_for_tasks};
+use support::application::{Application, Gate, TASKS, told, wait, wait_for_tasks, wait_until_told};
 use support::broker::Broker;
 use support::reading::producer;
-use support::waiting::wait_until;
 
 /// Everyone may do everything, but for one who has to be allowed.
 static BROKER: LazyLock<Broker> = LazyLock::new(|| {
@@ -35,17 +34,6 @@ static BROKER: LazyLock<Broker> = LazyLock::new(|| {
 
 /// Where one has to log in.
 static LOGIN: LazyLock<u16> = LazyLock::new(|| std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port());
-
-/// All that an operator can read about what is wrong.
-fn told(instance: &Instance) -> String {
-    let streams = &instance.streams;
-    let failing = streams.tasks().into_iter().filter_map(|task| task.failing);
-    [streams.notices(), streams.troubles(), streams.errors(), failing.collect()].concat().join("; ")
-}
-
-fn wait_until_told(instance: &Instance, words: &[&str]) {
-    wait_until(|| format!("for {words:?}: {}", told(instance)), || words.iter().all(|word| told(instance).contains(word)));
-}
 
 #[test]
 fn an_internal_topic_with_the_wrong_number_of_partitions_is_named_until_it_is_deleted() {

@@ -61,10 +61,6 @@ impl Cluster {
             format!("listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}"),
             format!("group.streams.session.timeout.ms={}", session.as_millis()),
             format!("group.streams.num.standby.replicas={copies}"),
-            // A broker that was killed is let in again when its last session has ended. One that gives up before, half started as it
-            // is, ends transactions without having written their markers.
-            "broker.session.timeout.ms=30000".to_owned(),
-            "initial.broker.registration.timeout.ms=300000".to_owned(),
         ];
         Ok(Self { broker: Broker::start(name, &settings)?, proxies, session })
     }

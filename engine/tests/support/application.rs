@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use straum::Topology;
 use straum::dsl::{Consumed, Grouped, Materialized, Produced, StreamsBuilder};
 use straum::log::kafka::{KafkaLog, KafkaOptions};
-use straum::log::{HeaderView, Isolation, Log, OutputBatch, StartOffset, TopicSpec};
+use straum::log::{Consumer, HeaderView, Isolation, Log, LogErrorKind, OutputBatch, RecordBatch, StartOffset, TopicSpec};
 use straum::runtime::{State, Streams, StreamsConfig, StreamsOptions};
 use straum::serde::{I64, Utf8};
 use straum::topology::TaskId;
@@ -49,14 +50,14 @@ pub struct Application {
     options: KafkaOptions,
     /// The test's own way to the topics.
     pub log: Arc<KafkaLog>,
-    sent: Mutex<usize>,
+    sent: AtomicUsize,
 }
 
 impl Application {
     /// Without its input topic.
     pub fn without_input(broker: &Broker, id: &'static str) -> Self {
         let options = KafkaOptions::new(broker.bootstrap(), id);
-        let application = Self { id, log: connect(&options), options, sent: Mutex::new(0) };
+        let application = Self { id, log: connect(&options), options, sent: AtomicUsize::new(0) };
         application.create_topic("out");
         application
     }
@@ -119,19 +120,31 @@ impl Application {
         self.instance(folder, &Arc::default(), |_| {})
     }
 
+    /// How many records have been sent, or are being sent.
+    pub fn sent(&self) -> usize {
+        self.sent.load(Ordering::Relaxed)
+    }
+
     /// Sends so many records to the partitions in turn.
     pub fn send(&self, count: usize) {
-        let mut sent = self.sent.lock().unwrap();
+        let first = self.sent.fetch_add(count, Ordering::Relaxed);
         let mut producer = producer(&*self.log, None);
         let mut batch = OutputBatch::new();
         let topic = batch.topic(&self.topic("in").into());
-        for number in *sent..*sent + count {
+        for number in first..first + count {
             let (key, customer) = (number.to_string(), format!("customer-{}", number % CUSTOMERS));
             batch.push(topic, number as u32 % PARTITIONS, 1_000, Some(key.as_bytes()), Some(customer.as_bytes()), HeaderView::new(&[]));
         }
         producer.send(&batch).unwrap();
         producer.flush().unwrap();
-        *sent += count;
+    }
+
+    /// What has come out so far, and goes on coming out.
+    pub fn counts(&self) -> Counts {
+        let out = self.topic("out").into();
+        let mut consumer = consumer(&*self.log, Isolation::ReadCommitted);
+        consumer.assign(&(0..PARTITIONS).map(|partition| (at(&out, partition), StartOffset::Beginning)).collect::<Vec<_>>()).unwrap();
+        Counts { consumer, by_customer: BTreeMap::new() }
     }
 
     /// Hangs the first's thread at the gate until another instance, in `folder`, has its tasks and does its work, and lets it come
@@ -155,27 +168,36 @@ impl Application {
 
     /// Waits until as many counts have come out as records went in, and holds that each customer's are 1, 2, 3, ….
     pub fn every_record_counts_once(&self) {
-        let sent = *self.sent.lock().unwrap();
-        let out = self.topic("out").into();
-        let mut consumer = consumer(&*self.log, Isolation::ReadCommitted);
-        consumer.assign(&(0..PARTITIONS).map(|partition| (at(&out, partition), StartOffset::Beginning)).collect::<Vec<_>>()).unwrap();
-        let mut counts: BTreeMap<String, Vec<i64>> = BTreeMap::new();
-        let mut batches = Vec::new();
-        wait("all counts", || {
-            consumer.poll(Duration::from_millis(50), &mut batches).unwrap();
-            for batch in batches.drain(..) {
-                for record in batch.iter() {
-                    let count = i64::from_be_bytes(record.value.unwrap().try_into().unwrap());
-                    counts.entry(String::from_utf8(record.key.unwrap().to_vec()).unwrap()).or_default().push(count);
-                }
-            }
-            counts.values().map(Vec::len).sum::<usize>() >= sent
-        });
-        for (customer, counts) in &counts {
+        let sent = self.sent();
+        let mut counts = self.counts();
+        wait("all counts", || counts.so_far() >= sent);
+        for (customer, counts) in &counts.by_customer {
             let expected: Vec<i64> = (1..=counts.len() as i64).collect();
             assert_eq!(counts, &expected, "{customer}");
         }
-        assert_eq!(counts.values().map(Vec::len).sum::<usize>(), sent);
+        assert_eq!(counts.so_far(), sent);
+    }
+}
+
+/// A reader of the counts of each customer, as far as they are committed.
+pub struct Counts {
+    consumer: Box<dyn Consumer>,
+    by_customer: BTreeMap<String, Vec<i64>>,
+}
+
+impl Counts {
+    /// How many there are. A broker that is away is waited for.
+    pub fn so_far(&mut self) -> usize {
+        let mut batches = Vec::new();
+        match self.consumer.poll(Duration::from_millis(50), &mut batches) {
+            Err(error) if error.kind() == LogErrorKind::Retriable => {}
+            polled => polled.unwrap(),
+        }
+        for record in batches.iter().flat_map(RecordBatch::iter) {
+            let count = i64::from_be_bytes(record.value.unwrap().try_into().unwrap());
+            self.by_customer.entry(String::from_utf8(record.key.unwrap().to_vec()).unwrap()).or_default().push(count);
+        }
+        self.by_customer.values().map(Vec::len).sum()
     }
 }
 
@@ -205,4 +227,16 @@ pub fn wait_for_tasks(what: &str, instances: &[(&Instance, usize)]) {
         let running = instances.iter().all(|(instance, _)| instance.streams.state() == State::Running);
         running && instances.iter().zip(tasks()).all(|((_, expected), seen)| seen == *expected)
     });
+}
+
+/// All that an operator can read about what is wrong.
+pub fn told(instance: &Instance) -> String {
+    let streams = &instance.streams;
+    let failing = streams.tasks().into_iter().filter_map(|task| task.failing);
+    [streams.notices(), streams.troubles(), streams.errors(), failing.collect()].concat().join("; ")
+}
+
+/// Waits until an operator reads all of these words.
+pub fn wait_until_told(instance: &Instance, words: &[&str]) {
+    wait_until(|| format!("for {words:?}: {}", told(instance)), || words.iter().all(|word| told(instance).contains(word)));
 }

@@ -5,10 +5,11 @@ use std::process::{Child, Command, Stdio};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/kafka");
 
-/// A running broker of its own.
+/// A running broker of its own, or a cluster of several.
 pub struct Broker {
     name: String,
-    bootstrap: String,
+    /// What the script has said of it, `name=value` a line.
+    addresses: String,
     guard: Child,
 }
 
@@ -20,6 +21,20 @@ impl Broker {
 
     /// Starts a broker with settings over the script's own, `key=value` each; `{port}` and `{controller}` become its ports.
     pub fn start_with(purpose: &str, settings: &[&str]) -> Self {
+        Self::start_as(purpose, &[], settings)
+    }
+
+    /// Starts a broker with two more listeners, which ask who one is: [`Self::tls`] and [`Self::login`].
+    pub fn start_secure(purpose: &str, settings: &[&str]) -> Self {
+        Self::start_as(purpose, &["--secure"], settings)
+    }
+
+    /// Starts several brokers, numbered from 1.
+    pub fn start_cluster(purpose: &str, brokers: usize) -> Self {
+        Self::start_as(purpose, &["--brokers", &brokers.to_string()], &[])
+    }
+
+    fn start_as(purpose: &str, options: &[&str], settings: &[&str]) -> Self {
         let name = format!("{purpose}-{}", std::process::id());
         // Set up before the broker: it wipes it as soon as this process closes the pipe, by ending or being killed.
         let guard = Command::new("setsid")
@@ -30,20 +45,51 @@ impl Broker {
             .expect("setsid and sh are there");
         let properties = std::env::temp_dir().join(format!("{name}.properties"));
         std::fs::write(&properties, settings.join("\n")).expect("the folder for temporary files can be written");
-        let started = run(&["start", "--name", &name, "--properties", properties.to_str().expect("its name is text")]);
+        let start = ["start", "--name", &name, "--properties", properties.to_str().expect("its name is text")];
+        let addresses = run(&[&start, options].concat());
         std::fs::remove_file(&properties).expect("it was written");
-        let bootstrap = started.trim().strip_prefix("bootstrap=").expect("the script prints bootstrap=…").to_owned();
-        Self { name, bootstrap, guard }
+        Self { name, addresses, guard }
     }
 
-    /// Where clients connect. It stays through restarts.
+    fn address(&self, kind: &str) -> &str {
+        let mut lines = self.addresses.lines().filter_map(|line| line.split_once('='));
+        lines.find(|(name, _)| *name == kind).expect("the script prints it").1
+    }
+
+    /// Where clients connect, in the open. It stays through restarts.
     pub fn bootstrap(&self) -> &str {
-        &self.bootstrap
+        self.address("bootstrap")
+    }
+
+    /// Where clients with a certificate connect.
+    pub fn tls(&self) -> &str {
+        self.address("tls")
+    }
+
+    /// Where clients log in: as `alice`, whose password is `wonder`.
+    pub fn login(&self) -> &str {
+        self.address("login")
+    }
+
+    /// A PEM file: `ca.pem`, `client.pem`, `client.key`, and `stranger-ca.pem`, `stranger.pem` and `stranger.key` of an authority
+    /// that the broker does not know.
+    pub fn certificate(&self, file: &str) -> String {
+        format!("{}/{file}", self.address("certificates"))
     }
 
     /// One of Kafka's own tools, by class; `{bootstrap}` becomes the broker's address. What it prints.
     pub fn tool(&self, class: &str, arguments: &[&str]) -> String {
         run(&[&["tool", "--name", &self.name, class], arguments].concat())
+    }
+
+    /// Kill -9 of one of several, and wait until it is gone.
+    pub fn kill_node(&self, number: usize) {
+        run(&["kill", "--name", &self.name, "--node", &number.to_string()]);
+    }
+
+    /// Starts one of several again on the same port and data.
+    pub fn start_node_again(&self, number: usize) {
+        run(&["start", "--name", &self.name, "--node", &number.to_string()]);
     }
 
     /// Kill -9, and wait until it is gone.

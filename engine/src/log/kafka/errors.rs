@@ -50,7 +50,8 @@ pub(super) fn kind(code: Code) -> LogErrorKind {
         | Code::ClusterAuthorizationFailed
         | Code::TransactionalIdAuthorizationFailed
         | Code::SaslAuthenticationFailed
-        | Code::Authentication => LogErrorKind::Unauthorized,
+        | Code::Authentication
+        | Code::SSL => LogErrorKind::Unauthorized,
         Code::UnknownTopic | Code::UnknownPartition | Code::UnknownTopicOrPartition | Code::UnknownTopicId => LogErrorKind::UnknownTopic,
         Code::OffsetOutOfRange | Code::AutoOffsetReset => LogErrorKind::OffsetOutOfRange,
         Code::MessageSizeTooLarge | Code::MessageBatchTooLarge => LogErrorKind::RecordTooLarge,
@@ -128,6 +129,7 @@ pub(super) fn remedy(code: Code) -> &'static str {
             "; is a broker of bootstrap.servers up, and can it be reached from here?"
         }
         Code::SaslAuthenticationFailed | Code::Authentication => "; check security.protocol, sasl.* and ssl.*",
+        Code::SSL => "; check security.protocol, and the files of ssl.ca.location, ssl.certificate.location and ssl.key.location",
         Code::TopicAuthorizationFailed => "; grant READ, WRITE and DESCRIBE on the topic, and DELETE on the application's own",
         Code::GroupAuthorizationFailed => "; grant READ on the group, which is the application id",
         Code::TransactionalIdAuthorizationFailed => "; grant WRITE and DESCRIBE on transactional ids that begin with the application id",

@@ -67,7 +67,11 @@ impl KafkaProducer {
             outcome_timeout: options.outcome_timeout,
         };
         if transactional {
-            made.repeat("fencing earlier producers", options.request_timeout, Sender::init_transactions)?;
+            made.repeat("fencing earlier producers", options.request_timeout, |sender, slice| {
+                let outcome = sender.init_transactions(slice);
+                sender.poll(Duration::ZERO);
+                outcome.map_err(|error| sender.refusal().unwrap_or(error))
+            })?;
         }
         Ok(made)
     }

@@ -22,6 +22,9 @@ pub(in crate::log::kafka) enum Role {
 /// What librdkafka calls for each delivered or failed record.
 pub(super) type DeliveryCallback = unsafe extern "C" fn(*mut sys::rd_kafka_t, *const sys::rd_kafka_message_t, *mut c_void);
 
+/// What librdkafka calls for each trouble with the cluster.
+pub(super) type ErrorCallback = unsafe extern "C" fn(*mut sys::rd_kafka_t, c_int, *const c_char, *mut c_void);
+
 /// A connected client. All calls through a shared reference are thread-safe in librdkafka and run no callback but the
 /// log's.
 #[derive(Debug)]
@@ -38,17 +41,17 @@ impl Client {
     /// A client with these settings. The error is librdkafka's own text, which names the setting.
     pub(in crate::log::kafka) fn new(role: Role, settings: &[(String, String)]) -> Result<Self, String> {
         // SAFETY: without a callback no opaque pointer is ever read.
-        unsafe { Self::with_deliveries(role, settings, None) }
+        unsafe { Self::with_reports(role, settings, None) }
     }
 
-    /// A client whose delivery reports go to `deliveries`.
+    /// A client whose delivery reports and troubles go to `reports`.
     ///
     /// # Safety
-    /// The pointer in `deliveries` must be what its callback expects, and outlive the client.
-    pub(super) unsafe fn with_deliveries(
+    /// The pointer in `reports` must be what both callbacks expect, and outlive the client.
+    pub(super) unsafe fn with_reports(
         role: Role,
         settings: &[(String, String)],
-        deliveries: Option<(DeliveryCallback, *mut c_void)>,
+        reports: Option<(DeliveryCallback, ErrorCallback, *mut c_void)>,
     ) -> Result<Self, String> {
         let configuration = Configuration::new(settings)?;
         let mut reason = [0; 512];
@@ -59,8 +62,9 @@ impl Client {
             if role == Role::Member {
                 sys::rd_kafka_conf_set_events(configuration.0.as_ptr(), sys::RD_KAFKA_EVENT_REBALANCE | sys::RD_KAFKA_EVENT_ERROR);
             }
-            if let Some((callback, opaque)) = deliveries {
-                sys::rd_kafka_conf_set_dr_msg_cb(configuration.0.as_ptr(), Some(callback));
+            if let Some((on_delivery, on_error, opaque)) = reports {
+                sys::rd_kafka_conf_set_dr_msg_cb(configuration.0.as_ptr(), Some(on_delivery));
+                sys::rd_kafka_conf_set_error_cb(configuration.0.as_ptr(), Some(on_error));
                 sys::rd_kafka_conf_set_opaque(configuration.0.as_ptr(), opaque);
             }
         }

@@ -1,7 +1,7 @@
 //! Writing: records handed over, delivery reports taken back.
 
 use std::cell::RefCell;
-use std::ffi::{CString, c_void};
+use std::ffi::{CString, c_char, c_int, c_void};
 use std::ptr::{self, NonNull};
 use std::time::Duration;
 
@@ -14,20 +14,28 @@ use crate::log::kafka::deliveries::Deliveries;
 use super::client::{Client, Role};
 use super::headers::Headers;
 use super::milliseconds;
-use super::outcome::{CallError, by_code, code};
+use super::outcome::{CallError, by_code, code, text};
 
 /// A topic of one [`Sender`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::log::kafka) struct TopicHandle(usize);
 
-/// A producing client with its delivery reports. They are served by the calls of the thread that owns it and by no
+/// What librdkafka tells by itself, in calls of the owner's thread.
+#[derive(Debug, Default)]
+struct Reports {
+    deliveries: RefCell<Deliveries>,
+    /// Why the cluster does not let this client in.
+    refusal: RefCell<Option<CallError>>,
+}
+
+/// A producing client with its reports. They are served by the calls of the thread that owns it and by no
 /// other: hence a type of its own that is not shared, and calls that take it by unique reference.
 #[derive(Debug)]
 pub(in crate::log::kafka) struct Sender {
     topics: Vec<NonNull<sys::rd_kafka_topic_t>>,
     client: Client,
     // Boxed, since librdkafka keeps its address; dropped after the client, which is the last to use it.
-    deliveries: Box<RefCell<Deliveries>>,
+    reports: Box<Reports>,
 }
 
 // SAFETY: handles of librdkafka may move between threads; the reports are touched by the owner's calls only.
@@ -35,11 +43,11 @@ unsafe impl Send for Sender {}
 
 impl Sender {
     pub(in crate::log::kafka) fn new(settings: &[(String, String)]) -> Result<Self, String> {
-        let deliveries = Box::new(RefCell::new(Deliveries::default()));
-        let opaque = (&raw const *deliveries).cast_mut().cast::<c_void>();
-        // SAFETY: `on_delivery` expects this type at this address, and the box outlives the client.
-        let client = unsafe { Client::with_deliveries(Role::Producer, settings, Some((on_delivery, opaque))) }?;
-        Ok(Self { topics: Vec::new(), client, deliveries })
+        let reports = Box::new(Reports::default());
+        let opaque = (&raw const *reports).cast_mut().cast::<c_void>();
+        // SAFETY: both callbacks expect this type at this address, and the box outlives the client.
+        let client = unsafe { Client::with_reports(Role::Producer, settings, Some((on_delivery, on_error, opaque))) }?;
+        Ok(Self { topics: Vec::new(), client, reports })
     }
 
     pub(in crate::log::kafka) fn client(&self) -> &Client {
@@ -49,7 +57,12 @@ impl Sender {
     /// The delivery reports so far.
     pub(in crate::log::kafka) fn deliveries<T>(&self, look: impl FnOnce(&mut Deliveries) -> T) -> T {
         // No report arrives meanwhile: they come in calls of this type's methods, and `look` has none.
-        look(&mut self.deliveries.borrow_mut())
+        look(&mut self.reports.deliveries.borrow_mut())
+    }
+
+    /// Why the cluster has not let this client in since this was last asked. Calls that wait for an answer know nothing of it.
+    pub(in crate::log::kafka) fn refusal(&mut self) -> Option<CallError> {
+        self.reports.refusal.get_mut().take()
     }
 
     /// A topic to send to, which must exist: naming one to a producer may create it.
@@ -58,7 +71,7 @@ impl Sender {
         // SAFETY: live handle, zero-terminated name, default configuration; the reference is freed in `drop`.
         let topic = unsafe { sys::rd_kafka_topic_new(self.client.pointer(), c_name.as_ptr(), ptr::null_mut()) };
         self.topics.push(NonNull::new(topic).ok_or_else(|| CallError::of(RDKafkaErrorCode::InvalidTopic))?);
-        self.deliveries.get_mut().add_topic(name, partitions);
+        self.reports.deliveries.get_mut().add_topic(name, partitions);
         Ok(TopicHandle(self.topics.len() - 1))
     }
 
@@ -143,7 +156,7 @@ fn parts(data: Option<&[u8]>) -> (*const c_void, usize) {
 
 unsafe extern "C" fn on_delivery(_client: *mut sys::rd_kafka_t, message: *const sys::rd_kafka_message_t, opaque: *mut c_void) {
     // SAFETY: the address given with this callback, alive as long as the client; see `Sender::new`.
-    let deliveries = unsafe { &*opaque.cast::<RefCell<Deliveries>>() };
+    let reports = unsafe { &*opaque.cast::<Reports>() };
     // SAFETY: librdkafka hands over a live message. Its code is read as the number it is, since a broker may send one that
     // the enumeration does not have.
     let (topic, partition, offset, outcome) = unsafe {
@@ -151,7 +164,23 @@ unsafe extern "C" fn on_delivery(_client: *mut sys::rd_kafka_t, message: *const 
         ((*message)._private.addr(), (*message).partition, (*message).offset, outcome)
     };
     // The methods that serve reports take the sender by unique reference, so nothing has it borrowed.
-    if let Ok(mut deliveries) = deliveries.try_borrow_mut() {
+    if let Ok(mut deliveries) = reports.deliveries.try_borrow_mut() {
         deliveries.report(topic, partition, offset, code(outcome));
+    }
+}
+
+unsafe extern "C" fn on_error(_client: *mut sys::rd_kafka_t, error: c_int, reason: *const c_char, opaque: *mut c_void) {
+    // SAFETY: the address given with this callback, alive as long as the client; see `Sender::new`.
+    let reports = unsafe { &*opaque.cast::<Reports>() };
+    // SAFETY: librdkafka hands over a zero-terminated string that lives through the callback.
+    let message = unsafe { text(reason) };
+    let code = match code(error) {
+        refused @ (RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL) => refused,
+        // In TLS 1.3 a broker refuses a certificate when the client takes the connection for made.
+        RDKafkaErrorCode::BrokerTransportFailure if message.contains("SSL routines") => RDKafkaErrorCode::SSL,
+        _ => return,
+    };
+    if let Ok(mut refusal) = reports.refusal.try_borrow_mut() {
+        *refusal = Some(CallError { code, message, fatal: false, retriable: false, must_abort: false });
     }
 }
