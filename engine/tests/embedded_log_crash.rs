@@ -285,7 +285,7 @@ fn a_marker_that_is_owed_is_not_forgotten() {
 }
 
 #[test]
-fn a_torn_tail_is_cut_and_damage_before_it_is_named() {
+fn a_torn_tail_is_cut_and_damage_before_it_and_another_format_are_named() {
     let storage = FaultyStorage::new(0);
     let path = "topics/t/0/00000000000000000000.segment";
     {
@@ -305,6 +305,11 @@ fn a_torn_tail_is_cut_and_damage_before_it_is_named() {
     let damaged = storage.survivor(Loss::Nothing);
     assert!(damaged.flip_bit(&journal, 14));
     assert_eq!(open(&damaged).unwrap_err().kind(), LogErrorKind::Corrupt);
+    let of_another_version = storage.survivor(Loss::Nothing);
+    assert!(of_another_version.flip_bit(&journal, 3), "the format");
+    let error = open(&of_another_version).unwrap_err();
+    assert_eq!(error.kind(), LogErrorKind::Version);
+    assert!(error.to_string().contains(&format!("{journal} has format Sjn")), "{error}");
 }
 
 #[test]

@@ -52,3 +52,25 @@ fn a_demonstration_and_one_more() {
         assert!(!text.contains("24070178547") && text.contains("***********"), "personal ids are masked");
     }
 }
+
+/// An upgrade does not stop the demonstration; what the user keeps elsewhere is never deleted unasked.
+#[test]
+fn what_another_version_left_is_forgotten_only_where_it_is_the_demonstrations_own() {
+    let cache = tempfile::tempdir().unwrap();
+    let left = cache.path().join("straum/demo/log/journal-1");
+    std::fs::create_dir_all(left.parent().unwrap()).unwrap();
+    std::fs::write(&left, b"Sjnl of long ago").unwrap();
+    let demo = || {
+        let mut demo = Command::new(env!("CARGO_BIN_EXE_straum"));
+        demo.args(["demo", "--json"]).env("XDG_CACHE_HOME", cache.path()).env_remove("STRAUM_DATA");
+        demo
+    };
+    let refused = demo().arg("--data").arg(cache.path().join("straum/demo")).output().unwrap();
+    let error = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && error.contains("has format Sjnl, expected Sjn") && error.contains("delete this one"), "{error}");
+    assert_eq!(std::fs::read(&left).unwrap(), b"Sjnl of long ago");
+    let begun = demo().output().unwrap();
+    assert!(begun.status.success(), "{}", String::from_utf8_lossy(&begun.stderr));
+    let begun: Value = serde_json::from_slice(&begun.stdout).unwrap();
+    assert_eq!(begun["read"], json!(751));
+}

@@ -31,6 +31,8 @@ pub enum LogErrorKind {
     Locked,
     /// Bytes on disk are not what was written: restore the folder from elsewhere or delete what the message names.
     Corrupt,
+    /// Another version of Straum wrote the folder: begin with another one, or run that version.
+    Version,
     /// The call or a setting is wrong.
     Invalid,
     /// The disk or the network failed in another way.

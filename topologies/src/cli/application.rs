@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use indicatif::ProgressBar;
 use parking_lot::RwLock;
 use straum::Topology;
 use straum::log::embedded::{EmbeddedLog, EmbeddedOptions};
 use straum::log::kafka::KafkaLog;
-use straum::log::{TopicPartition, TopicSpec};
+use straum::log::{LogErrorKind, TopicPartition, TopicSpec};
 use straum::runtime::{ChangelogProgress, Clock, ConfigSources, State, Streams, StreamsConfig, StreamsOptions, TaskRole};
 use straum_topologies::registry::{Behind, HttpService, StoreDefinition, TopologyDefinition};
 
@@ -230,9 +230,13 @@ impl Application {
 
 /// Opens the log of a folder.
 pub(super) fn open_log(folder: &DataFolder) -> Result<EmbeddedLog> {
-    EmbeddedLog::open(folder.log(), EmbeddedOptions::new()).with_context(|| {
-        let folder = folder.path().display();
-        format!("cannot open the log in {folder}; if another straum runs there, stop it or name another folder with --data")
+    EmbeddedLog::open(folder.log(), EmbeddedOptions::new()).map_err(|error| {
+        let remedy = match error.kind() {
+            LogErrorKind::Locked => "; stop what runs there, or name another folder with --data",
+            LogErrorKind::Version => "; name another folder with --data, or delete this one",
+            _ => "",
+        };
+        anyhow::Error::new(error).context(format!("cannot open the log in {}{remedy}", folder.path().display()))
     })
 }
 

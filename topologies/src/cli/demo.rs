@@ -9,8 +9,8 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use straum::log::LogErrorKind;
 use straum::log::embedded::{EmbeddedLog, EmbeddedOptions};
+use straum::log::{LogError, LogErrorKind};
 use straum::runtime::{Clock, ConfigSources, State};
 use straum_topologies::registry::{Settings, Stores};
 
@@ -75,7 +75,23 @@ impl Demo {
         let clock = Arc::new(DemoClock { start: today.as_millisecond(), since: Instant::now() });
         let started = Instant::now();
         let occupant = Occupant { topology: "datadeling".to_owned(), settings: Settings::new(), brokers: None };
-        let application = Arc::new(Application::open(&folder, &occupant, Opening { clock, settings: ConfigSources::new(), paused: false })?);
+        let open = || {
+            Application::open(
+                &folder,
+                &occupant,
+                Opening { clock: Arc::clone(&clock) as Arc<dyn Clock>, settings: ConfigSources::new(), paused: false },
+            )
+        };
+        let application = match open() {
+            // Of the user's own folders none is deleted unasked.
+            Err(error) if common.data.is_none() && is_of_another_version(&error) => {
+                say("\nWhat another version of Straum left there cannot be read: begins anew.")?;
+                forget(&folder)?;
+                open()?
+            }
+            opened => opened?,
+        };
+        let application = Arc::new(application);
         let opened = started.elapsed();
         let before = application.progress()?.1;
         let feeding = Instant::now();
@@ -159,6 +175,10 @@ fn folder() -> PathBuf {
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute()).or_else(home);
     cache.unwrap_or_else(std::env::temp_dir).join("straum").join("demo")
+}
+
+fn is_of_another_version(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.downcast_ref::<LogError>().is_some_and(|error| error.kind() == LogErrorKind::Version))
 }
 
 fn forget(folder: &DataFolder) -> Result<()> {

@@ -1,7 +1,7 @@
 //! The journal: the one file whose order decides. A transaction is committed when its statement is durable here, and not
 //! before; topics, group offsets and deleted records are here too.
 //!
-//! Each write is one frame (magic 4 | length 4 | crc 4 | statements) and is synced before the next, so a bad frame is
+//! Each write is one frame (magic 3 | format 1 | length 4 | crc 4 | statements) and is synced before the next, so a bad frame is
 //! either the torn last write, which is cut, or damage. When the file has grown, a new one (`journal-<number>`) is
 //! written whole under another name, synced and renamed. Only the leader of a group commit writes.
 
@@ -14,7 +14,8 @@ use super::frame::{put, read_u32};
 use super::storage::{Storage, StorageFile};
 use crate::log::{LogError, LogErrorKind};
 
-const MAGIC: [u8; 4] = *b"Sjnl";
+/// Its last byte is the format of the whole folder: a version that writes anything else than the one before counts on.
+const MAGIC: [u8; 4] = *b"Sjn2";
 const HEADER: usize = 12;
 
 /// The journal file that is written to.
@@ -135,6 +136,10 @@ fn unframed(bytes: &[u8]) -> Option<&[u8]> {
 }
 
 fn statements(path: &str, bytes: &[u8]) -> Result<(Vec<Entry>, usize, usize), LogError> {
+    if let Some(found) = bytes.first_chunk::<4>().filter(|found| found.starts_with(b"Sjn") && **found != MAGIC) {
+        let message = format!("{path} has format {}, expected {}: another version of Straum wrote it", found.escape_ascii(), MAGIC.escape_ascii());
+        return Err(LogError::new(LogErrorKind::Version, message));
+    }
     let (mut entries, mut at, mut snapshot) = (Vec::new(), 0, 0);
     while let Some(mut frame) = bytes.get(at..).and_then(unframed) {
         let length = HEADER + frame.len();

@@ -48,6 +48,10 @@ const PRODUCER: &[(&str, &str)] = &[
     // as producer.message.max.bytes.
     ("message.max.bytes", "1049600"),
     ("queue.buffering.max.kbytes", "65536"),
+    // Offsets of a transaction wait in librdkafka, without a time-out, for a group coordinator that has left the cluster, until any
+    // connection opens or closes (librdkafka issues 5456 and 5511). While a producer waits, its connections are idle: to close them
+    // makes it look for the new coordinator.
+    ("connections.max.idle.ms", "5000"),
 ];
 
 /// librdkafka's default of `session.timeout.ms`.
