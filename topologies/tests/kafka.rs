@@ -152,14 +152,30 @@ fn counts(log: &KafkaLog, each: i64) {
 }
 
 #[test]
-fn a_copy_of_a_state_shows_how_far_it_is() {
+fn metrics_show_how_far_a_copy_is_and_what_the_clients_do() {
     let broker = Broker::start_with("straum-copies", &["group.streams.num.standby.replicas=1"]);
     let log = connect(&broker);
     make(&log, &["words", "counts"]);
     send(&log, 300);
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    let processes = folders.each_ref().map(|folder| Running::start(folder.path(), &["run", "count", "--brokers", broker.bootstrap()]));
+    let arguments = ["run", "count", "--brokers", broker.bootstrap(), "--config", "statistics.interval.ms=100"];
+    let processes = folders.each_ref().map(|folder| Running::start(folder.path(), &arguments));
+    let client = |name: &str, kind: &str| -> Vec<i64> {
+        let figures = processes.each_ref().map(|process| {
+            let page = process.page("/internal/metrics");
+            let of_kind =
+                page.lines().filter(|line| line.starts_with(&format!("{name}{{client=\"count-")) && line.contains(&format!("kind=\"{kind}\"")));
+            of_kind.map(|line| line.rsplit_once(' ').unwrap().1.parse::<i64>().unwrap()).sum()
+        });
+        figures.to_vec()
+    };
+    // One to the leader and one to the coordinator.
+    wait("a working producer's connections", || client("straum_client_brokers_up", "producer").iter().all(|count| *count >= 2));
     counts(&log, 100);
+    wait("what was read", || client("straum_client_records", "consumer").iter().sum::<i64>() >= 300);
+    wait("what was written", || client("straum_client_records", "producer").iter().sum::<i64>() >= 300);
+    // A producer closes what rests; that it says so shows that it is heard while nothing is written.
+    wait("a resting producer's connections", || client("straum_client_brokers_up", "producer") == [1, 1]);
     // Each of the two has a task with a state, and a copy of the other's.
     let copy = |line: &&str| line.starts_with("straum_changelog_lag_records{") && line.contains("role=\"standby\"") && line.ends_with(" 0");
     wait("each has a copy that has it all", || processes.iter().all(|process| process.page("/internal/metrics").lines().filter(copy).count() == 1));

@@ -262,6 +262,10 @@ pub trait Producer: Send {
     /// The first delivery that failed.
     fn flush(&mut self) -> Result<(), LogError>;
 
+    /// Lets the producer do what it does by itself, such as to report on itself. For times when nothing is written: the other calls
+    /// do it too.
+    fn serve(&mut self) {}
+
     /// The highest offset acknowledged in a partition by this producer, if any.
     fn acknowledged(&self, partition: &TopicPartition) -> Option<Offset>;
 

@@ -26,8 +26,13 @@ const AUTHORISATION: Duration = Duration::from_secs(120);
 /// How often it is looked at what the application waits for.
 const LOOK: Duration = Duration::from_millis(200);
 
+/// How often the clients report on themselves for the metrics, unless `statistics.interval.ms` says otherwise: as often as metrics are
+/// usually scraped.
+const STATISTICS_INTERVAL_MS: &str = "15000";
+
 /// Connects. Just after a deployment a broker may not answer or not let in yet: that is tried again for a while.
-pub(super) fn connect(options: &KafkaOptions) -> Result<Arc<KafkaLog>> {
+pub(super) fn connect(mut options: KafkaOptions) -> Result<Arc<KafkaLog>> {
+    options.settings.entry("statistics.interval.ms".to_owned()).or_insert_with(|| STATISTICS_INTERVAL_MS.to_owned());
     let deadline = Instant::now() + AUTHORISATION;
     let mut told = false;
     loop {

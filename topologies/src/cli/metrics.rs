@@ -1,12 +1,15 @@
-//! What the process shows Prometheus: its tasks, its memory by part, and the process as the system sees it.
+//! What the process shows Prometheus: its tasks, its memory by part, its Kafka clients, and the process as the system sees it.
 //!
 //! A registry is made for each scrape and filled from what the application reports: nothing is counted twice, and nothing
 //! runs where records pass.
+
+use std::time::Duration;
 
 use anyhow::Result;
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use straum::log::kafka::ClientStatistics;
 use straum::runtime::{ChangelogProgress, State, Streams, TaskReport, TaskRole};
 use straum::state::MemoryPart;
 
@@ -19,7 +22,7 @@ const PARTS: [(MemoryPart, &str); 5] = [
 ];
 
 /// The exposition of an application, in Prometheus' text format.
-pub(super) fn text(streams: &Streams) -> Result<String> {
+pub(super) fn text(streams: &Streams, clients: &[ClientStatistics]) -> Result<String> {
     let registry = Registry::new();
     registry.register(Box::new(ProcessCollector::for_self()))?;
     one(&registry, "straum_running", "1 when every thread processes", i64::from(streams.state() == State::Running))?;
@@ -50,6 +53,20 @@ pub(super) fn text(streams: &Streams) -> Result<String> {
     let parts = PARTS.iter().map(|(part, name)| (vec![(*name).to_owned()], number(memory.used(*part))));
     many(&registry, "straum_memory_bytes", "Bytes charged to the budget, by part", &["part"], parts)?;
     one(&registry, "straum_memory_limit_bytes", "The budget of the process", number(memory.limit()))?;
+    let figures: [(&str, &str, fn(&ClientStatistics) -> i64); 8] = [
+        ("straum_client_requests", "Requests sent to brokers since the client was made", |client| number(client.requests)),
+        ("straum_client_sent_bytes", "Bytes sent to brokers", |client| number(client.bytes_sent)),
+        ("straum_client_received_bytes", "Bytes received from brokers", |client| number(client.bytes_received)),
+        ("straum_client_records", "Records written, or read", |client| number(client.records)),
+        ("straum_client_queued_records", "Records that wait to be sent, or to be taken", |client| number(client.queued_records)),
+        ("straum_client_queued_bytes", "Bytes of those", |client| number(client.queued_bytes)),
+        ("straum_client_brokers_up", "Brokers it has a connection to", |client| number(client.brokers_up)),
+        ("straum_client_round_trip_us", "The slowest broker's 99th percentile of answers", |client| microseconds(client.round_trip)),
+    ];
+    for (name, help, figure) in figures {
+        let labels = |client: &ClientStatistics| vec![client.client_id.clone(), client.kind.clone()];
+        many(&registry, name, help, &["client", "kind"], clients.iter().map(|client| (labels(client), figure(client))))?;
+    }
     Ok(TextEncoder::new().encode_to_string(&registry.gather())?)
 }
 
@@ -58,6 +75,10 @@ fn role(role: TaskRole) -> &'static str {
         TaskRole::Active => "active",
         TaskRole::Standby => "standby",
     }
+}
+
+fn microseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 fn number(count: u64) -> i64 {

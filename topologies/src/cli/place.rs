@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 use straum::log::embedded::{EmbeddedLog, PartitionDescription};
-use straum::log::kafka::KafkaLog;
+use straum::log::kafka::{ClientStatistics, KafkaLog};
 use straum::log::{ConsumerOptions, Isolation, Log, LogError, Offset, RecordBatch, StartOffset, TopicPartition};
 
 /// How long the last records of a topic on Kafka are waited for.
@@ -32,6 +32,14 @@ impl Place {
         match self {
             Self::Embedded(log) => Arc::new(log.clone()),
             Self::Kafka(log) => Arc::<KafkaLog>::clone(log),
+        }
+    }
+
+    /// What its clients last said about themselves; the embedded log has none.
+    pub(super) fn client_statistics(&self) -> Vec<ClientStatistics> {
+        match self {
+            Self::Embedded(_) => Vec::new(),
+            Self::Kafka(log) => log.client_statistics(),
         }
     }
 

@@ -70,7 +70,7 @@ impl Run {
         let opening = Opening { clock: Arc::new(SystemClock), settings: sources.clone(), paused: false };
         let (name, place, address) = (self.topology.clone(), folder.path().display().to_string(), (self.host, self.port));
         if let Some(brokers) = &occupant.brokers {
-            let log = kafka_process::connect(&sources.kafka(&id)?)?;
+            let log = kafka_process::connect(sources.kafka(&id)?)?;
             let application = Application::prepare(&folder, &occupant, &opening, Some(log))?;
             kafka_process::run(application, &folder, address, |address| {
                 output::line(format_args!(

@@ -131,7 +131,7 @@ async fn metrics(State(served): State<Served>) -> Response {
     if !served.application.is_started() {
         return starting();
     }
-    match metrics::text(&served.application.streams.read()) {
+    match metrics::text(&served.application.streams.read(), &served.application.place.client_statistics()) {
         Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
         Err(error) => answer(500, &json!({ "error": error.to_string() })),
     }

@@ -13,6 +13,7 @@ use super::native::{CallError, INVALID_OFFSET, Message, Reader, elements};
 use super::options::KafkaOptions;
 use super::settings;
 use super::slots::{Slot, Slots, list};
+use super::statistics::Latest;
 use super::topics::Topics;
 
 /// At most this many records a poll: enough that the cost of a call is spread thin, little enough that a thread looks up
@@ -32,8 +33,8 @@ pub(super) struct KafkaConsumer {
 }
 
 impl KafkaConsumer {
-    pub(super) fn new(options: &KafkaOptions, consumer: &ConsumerOptions, topics: Arc<Topics>) -> Result<Self, LogError> {
-        let reader = Reader::new(&settings::of_consumer(options, consumer), RECORDS_A_POLL)
+    pub(super) fn new(options: &KafkaOptions, consumer: &ConsumerOptions, topics: Arc<Topics>, statistics: Arc<Latest>) -> Result<Self, LogError> {
+        let reader = Reader::new(&settings::of_consumer(options, consumer), RECORDS_A_POLL, statistics)
             .map_err(|reason| LogError::new(LogErrorKind::Invalid, format!("making the consumer {:?} failed: {reason}", consumer.client_id)))?;
         Ok(Self { reader, topics, isolation: consumer.isolation, slots: Slots::default(), failures: VecDeque::new(), headers: Vec::new() })
     }

@@ -21,6 +21,7 @@ use super::offsets::Offsets;
 use super::options::KafkaOptions;
 use super::producer::KafkaProducer;
 use super::settings;
+use super::statistics::{ClientStatistics, StatisticsBoard};
 use super::topics::Topics;
 
 /// Who hands out the tasks.
@@ -39,6 +40,7 @@ pub struct KafkaLog {
     topics: Arc<Topics>,
     offsets: Offsets,
     admin: Admin,
+    statistics: StatisticsBoard,
 }
 
 impl KafkaLog {
@@ -57,7 +59,20 @@ impl KafkaLog {
             GroupProtocol::Classic => Coordination::Classic(ClassicGroup::new(&options)),
             GroupProtocol::Fixed => Coordination::Fixed,
         };
-        Ok(Self { group, admin: Admin::new(&options)?, offsets: Offsets::new(options.clone()), topics, options })
+        Ok(Self {
+            group,
+            admin: Admin::new(&options)?,
+            offsets: Offsets::new(options.clone()),
+            topics,
+            options,
+            statistics: StatisticsBoard::default(),
+        })
+    }
+
+    /// What the clients that read and write here last said about themselves. Empty unless `statistics.interval.ms` (librdkafka;
+    /// milliseconds between two reports) is given.
+    pub fn client_statistics(&self) -> Vec<ClientStatistics> {
+        self.statistics.all()
     }
 }
 
@@ -99,11 +114,11 @@ impl Log for KafkaLog {
     }
 
     fn consumer(&self, options: &ConsumerOptions) -> Result<Box<dyn Consumer>, LogError> {
-        Ok(Box::new(KafkaConsumer::new(&self.options, options, Arc::clone(&self.topics))?))
+        Ok(Box::new(KafkaConsumer::new(&self.options, options, Arc::clone(&self.topics), self.statistics.place())?))
     }
 
     fn producer(&self, options: &ProducerOptions) -> Result<Box<dyn Producer>, LogError> {
-        Ok(Box::new(KafkaProducer::new(&self.options, options, Arc::clone(&self.topics))?))
+        Ok(Box::new(KafkaProducer::new(&self.options, options, Arc::clone(&self.topics), self.statistics.place())?))
     }
 
     fn committed(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<Option<CommittedOffset>>, LogError> {

@@ -24,6 +24,7 @@ mod options;
 mod producer;
 mod settings;
 mod slots;
+mod statistics;
 mod topics;
 
 pub use crate::log::GroupProtocol;
@@ -31,3 +32,4 @@ pub use administration::{GroupStanding, KafkaAdmin, MemberProtocol};
 pub use hand_over::{HandOver, HandOverTopic};
 pub use kafka_log::KafkaLog;
 pub use options::KafkaOptions;
+pub use statistics::ClientStatistics;

@@ -14,6 +14,7 @@ use super::native::{CallError, GroupMetadata, Headers, Sender, TopicHandle};
 use super::offsets;
 use super::options::KafkaOptions;
 use super::settings;
+use super::statistics::Latest;
 use super::topics::Topics;
 
 /// How long one call into librdkafka may take before this thread looks at the clock and the fatal flag again.
@@ -53,8 +54,8 @@ enum Transaction {
 
 impl KafkaProducer {
     /// A producer, ready to send: with a transactional id it has fenced its predecessors.
-    pub(super) fn new(options: &KafkaOptions, producer: &ProducerOptions, topics: Arc<Topics>) -> Result<Self, LogError> {
-        let sender = Sender::new(&settings::of_producer(options, producer))
+    pub(super) fn new(options: &KafkaOptions, producer: &ProducerOptions, topics: Arc<Topics>, statistics: Arc<Latest>) -> Result<Self, LogError> {
+        let sender = Sender::new(&settings::of_producer(options, producer), statistics)
             .map_err(|reason| LogError::new(LogErrorKind::Invalid, format!("making the producer {:?} failed: {reason}", producer.client_id)))?;
         let transactional = producer.transactional_id.is_some();
         let mut made = Self {
@@ -271,6 +272,10 @@ impl Producer for KafkaProducer {
             self.sender.deliveries(super::deliveries::Deliveries::forget_failure);
         }
         result
+    }
+
+    fn serve(&mut self) {
+        self.sender.poll(Duration::ZERO);
     }
 
     fn acknowledged(&self, partition: &TopicPartition) -> Option<Offset> {

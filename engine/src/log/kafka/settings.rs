@@ -72,16 +72,16 @@ pub(super) fn check(options: &KafkaOptions) -> Result<(), LogError> {
 /// For questions about topics and offsets, which see everything that is written.
 pub(super) fn of_inquirer(options: &KafkaOptions) -> Settings {
     let group = reading_group(options);
-    reading(options, &format!("{}-inquirer", options.application_id), &group, Isolation::ReadUncommitted)
+    unserved(reading(options, &format!("{}-inquirer", options.application_id), &group, Isolation::ReadUncommitted))
 }
 
 /// For the committed offsets of `group`. Reading committed is what makes librdkafka ask for stable offsets.
 pub(super) fn of_group(options: &KafkaOptions, group: &str) -> Settings {
     #[cfg(feature = "faults")]
     if options.unstable_offsets {
-        return reading(options, &format!("{}-offsets", options.application_id), group, Isolation::ReadUncommitted);
+        return unserved(reading(options, &format!("{}-offsets", options.application_id), group, Isolation::ReadUncommitted));
     }
-    reading(options, &format!("{}-offsets", options.application_id), group, Isolation::ReadCommitted)
+    unserved(reading(options, &format!("{}-offsets", options.application_id), group, Isolation::ReadCommitted))
 }
 
 /// For a member of a classic group. Tasks are partitions of different topics, which `roundrobin` deals out evenly where `range`
@@ -93,12 +93,12 @@ pub(super) fn of_member(options: &KafkaOptions, group: &str, max_poll_interval: 
     // noticed by the member itself.
     let rebalance = max_poll_interval.max(session.map_or(SESSION_TIMEOUT, Duration::from_millis)).min(LONGEST_POLL_INTERVAL);
     put(&mut settings, &[("max.poll.interval.ms", &milliseconds(rebalance)), ("partition.assignment.strategy", "roundrobin")]);
-    settings
+    unserved(settings)
 }
 
 /// For creating and deleting.
 pub(super) fn of_admin(options: &KafkaOptions) -> Settings {
-    base(options, &format!("{}-admin", options.application_id), &[], "admin.")
+    unserved(base(options, &format!("{}-admin", options.application_id), &[], "admin."))
 }
 
 pub(super) fn of_consumer(options: &KafkaOptions, consumer: &ConsumerOptions) -> Settings {
@@ -113,6 +113,12 @@ pub(super) fn of_producer(options: &KafkaOptions, producer: &ProducerOptions) ->
     if let Some(id) = &producer.transactional_id {
         put(&mut settings, &[("transactional.id", id), ("transaction.timeout.ms", &milliseconds(producer.transaction_timeout))]);
     }
+    settings
+}
+
+/// A client whose reports about itself nobody takes, where they would pile up.
+fn unserved(mut settings: Settings) -> Settings {
+    put(&mut settings, &[("statistics.interval.ms", "0")]);
     settings
 }
 
@@ -214,6 +220,22 @@ mod tests {
             (&member, "max.poll.interval.ms", Some("6000")),
         ] {
             assert_eq!(last(settings, name), value, "{name}");
+        }
+    }
+
+    #[test]
+    fn only_clients_that_are_served_report_on_themselves() {
+        let options = KafkaOptions::new("broker:9092", "shop").with("statistics.interval.ms", "1000");
+        let consumer = ConsumerOptions { client_id: "reader".to_owned(), isolation: Isolation::ReadCommitted };
+        for (settings, interval) in [
+            (of_consumer(&options, &consumer), "1000"),
+            (of_producer(&options, &producer(None)), "1000"),
+            (of_inquirer(&options), "0"),
+            (of_group(&options, "shop"), "0"),
+            (of_member(&options, "shop", Duration::from_secs(5)), "0"),
+            (of_admin(&options), "0"),
+        ] {
+            assert_eq!(last(&settings, "statistics.interval.ms"), Some(interval), "{:?}", last(&settings, "client.id"));
         }
     }
 

@@ -55,6 +55,7 @@ impl StreamThread {
         let wrote = self.wrote || dirty;
         let offsets: Vec<CommittedOffset> = self.tasks.values().flat_map(|task| task.offsets(wrote)).collect();
         if offsets.is_empty() && !wrote {
+            self.producer.serve();
             return Ok(false);
         }
         let Some(membership) = self.membership.identity() else {

@@ -271,6 +271,10 @@ impl Producer for NamespaceProducer {
         self.producer.flush()
     }
 
+    fn serve(&mut self) {
+        self.producer.serve();
+    }
+
     fn acknowledged(&self, partition: &TopicPartition) -> Option<Offset> {
         self.producer.acknowledged(&self.names.outward(partition))
     }

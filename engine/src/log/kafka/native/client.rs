@@ -19,11 +19,20 @@ pub(in crate::log::kafka) enum Role {
     Producer,
 }
 
-/// What librdkafka calls for each delivered or failed record.
-pub(super) type DeliveryCallback = unsafe extern "C" fn(*mut sys::rd_kafka_t, *const sys::rd_kafka_message_t, *mut c_void);
+/// What librdkafka calls, in calls that serve a client's reports.
+pub(super) struct Reports {
+    /// What each of them is given.
+    pub(super) opaque: *mut c_void,
+    /// For each delivered or failed record.
+    pub(super) on_delivery: Option<unsafe extern "C" fn(*mut sys::rd_kafka_t, *const sys::rd_kafka_message_t, *mut c_void)>,
+    /// For each trouble with the cluster.
+    pub(super) on_error: Option<unsafe extern "C" fn(*mut sys::rd_kafka_t, c_int, *const c_char, *mut c_void)>,
+    /// For each of the client's statistics, a JSON text.
+    pub(super) on_statistics: unsafe extern "C" fn(*mut sys::rd_kafka_t, *mut c_char, usize, *mut c_void) -> c_int,
+}
 
-/// What librdkafka calls for each trouble with the cluster.
-pub(super) type ErrorCallback = unsafe extern "C" fn(*mut sys::rd_kafka_t, c_int, *const c_char, *mut c_void);
+/// What a callback for statistics answers that has not kept the text.
+pub(super) const FREED_BY_LIBRDKAFKA: c_int = 0;
 
 /// A connected client. All calls through a shared reference are thread-safe in librdkafka and run no callback but the
 /// log's.
@@ -44,15 +53,11 @@ impl Client {
         unsafe { Self::with_reports(role, settings, None) }
     }
 
-    /// A client whose delivery reports and troubles go to `reports`.
+    /// A client with reports.
     ///
     /// # Safety
-    /// The pointer in `reports` must be what both callbacks expect, and outlive the client.
-    pub(super) unsafe fn with_reports(
-        role: Role,
-        settings: &[(String, String)],
-        reports: Option<(DeliveryCallback, ErrorCallback, *mut c_void)>,
-    ) -> Result<Self, String> {
+    /// The pointer in `reports` must be what its callbacks expect, and outlive the client.
+    pub(super) unsafe fn with_reports(role: Role, settings: &[(String, String)], reports: Option<Reports>) -> Result<Self, String> {
         let configuration = Configuration::new(settings)?;
         let mut reason = [0; 512];
         // SAFETY: the configuration is live; the callbacks are functions; the opaque pointer is good by this function's
@@ -62,10 +67,11 @@ impl Client {
             if role == Role::Member {
                 sys::rd_kafka_conf_set_events(configuration.0.as_ptr(), sys::RD_KAFKA_EVENT_REBALANCE | sys::RD_KAFKA_EVENT_ERROR);
             }
-            if let Some((on_delivery, on_error, opaque)) = reports {
-                sys::rd_kafka_conf_set_dr_msg_cb(configuration.0.as_ptr(), Some(on_delivery));
-                sys::rd_kafka_conf_set_error_cb(configuration.0.as_ptr(), Some(on_error));
-                sys::rd_kafka_conf_set_opaque(configuration.0.as_ptr(), opaque);
+            if let Some(reports) = reports {
+                sys::rd_kafka_conf_set_dr_msg_cb(configuration.0.as_ptr(), reports.on_delivery);
+                sys::rd_kafka_conf_set_error_cb(configuration.0.as_ptr(), reports.on_error);
+                sys::rd_kafka_conf_set_stats_cb(configuration.0.as_ptr(), Some(reports.on_statistics));
+                sys::rd_kafka_conf_set_opaque(configuration.0.as_ptr(), reports.opaque);
             }
         }
         let kind = match role {

@@ -1,8 +1,9 @@
 //! Reading: a whole batch in one call, and the assignment.
 
-use std::ffi::{CStr, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
@@ -10,8 +11,9 @@ use rdkafka::bindings as sys;
 use rdkafka::types::RDKafkaErrorCode;
 
 use crate::log::encode_header;
+use crate::log::kafka::statistics::Latest;
 
-use super::client::{Client, Role};
+use super::client::{Client, FREED_BY_LIBRDKAFKA, Reports, Role};
 use super::milliseconds;
 use super::outcome::{CallError, by_code, by_object, bytes, code};
 
@@ -21,6 +23,8 @@ pub(in crate::log::kafka) struct Reader {
     // Dropped before the client: the queue belongs to it.
     queue: Queue,
     client: Client,
+    // Dropped after the client, which is given its address.
+    _statistics: Arc<Latest>,
     messages: Vec<*mut sys::rd_kafka_message_t>,
 }
 
@@ -52,9 +56,12 @@ impl Drop for Queue {
 
 impl Reader {
     /// A reader with these settings, among them a `group.id`, which librdkafka asks for even where nothing joins.
-    pub(in crate::log::kafka) fn new(settings: &[(String, String)], limit: usize) -> Result<Self, String> {
-        let client = Client::new(Role::Consumer, settings)?;
-        Ok(Self { queue: Queue::of_consumer(&client)?, client, messages: vec![ptr::null_mut(); limit] })
+    pub(in crate::log::kafka) fn new(settings: &[(String, String)], limit: usize, statistics: Arc<Latest>) -> Result<Self, String> {
+        let opaque = Arc::as_ptr(&statistics).cast_mut().cast::<c_void>();
+        let reports = Reports { opaque, on_delivery: None, on_error: None, on_statistics };
+        // SAFETY: the callback expects this type at this address, and what is counted outlives the client.
+        let client = unsafe { Client::with_reports(Role::Consumer, settings, Some(reports)) }?;
+        Ok(Self { queue: Queue::of_consumer(&client)?, client, _statistics: statistics, messages: vec![ptr::null_mut(); limit] })
     }
 
     pub(in crate::log::kafka) fn client(&self) -> &Client {
@@ -98,6 +105,14 @@ impl Reader {
         // SAFETY: live handle and list. The call fails for no partition list.
         unsafe { sys::rd_kafka_position(self.client.pointer(), partitions.ptr()) };
     }
+}
+
+unsafe extern "C" fn on_statistics(_client: *mut sys::rd_kafka_t, document: *mut c_char, length: usize, opaque: *mut c_void) -> c_int {
+    // SAFETY: the address given with this callback, alive as long as the client; see `Reader::new`.
+    let statistics = unsafe { &*opaque.cast::<Latest>() };
+    // SAFETY: librdkafka hands over a text of this length that lives through the callback.
+    statistics.put(unsafe { bytes(document.cast(), length) }.unwrap_or_default());
+    FREED_BY_LIBRDKAFKA
 }
 
 /// The messages of one read, freed when dropped.

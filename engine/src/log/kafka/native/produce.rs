@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::bindings as sys;
@@ -10,22 +11,24 @@ use rdkafka::bindings::rd_kafka_vtype_t as field;
 use rdkafka::types::RDKafkaErrorCode;
 
 use crate::log::kafka::deliveries::Deliveries;
+use crate::log::kafka::statistics::Latest;
 
-use super::client::{Client, Role};
+use super::client::{Client, FREED_BY_LIBRDKAFKA, Reports, Role};
 use super::headers::Headers;
 use super::milliseconds;
-use super::outcome::{CallError, by_code, code, text};
+use super::outcome::{CallError, by_code, bytes, code, text};
 
 /// A topic of one [`Sender`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::log::kafka) struct TopicHandle(usize);
 
-/// What librdkafka tells by itself, in calls of the owner's thread.
-#[derive(Debug, Default)]
-struct Reports {
+/// What librdkafka has told by itself, in calls of the owner's thread.
+#[derive(Debug)]
+struct Told {
     deliveries: RefCell<Deliveries>,
     /// Why the cluster does not let this client in.
     refusal: RefCell<Option<CallError>>,
+    statistics: Arc<Latest>,
 }
 
 /// A producing client with its reports. They are served by the calls of the thread that owns it and by no
@@ -35,19 +38,20 @@ pub(in crate::log::kafka) struct Sender {
     topics: Vec<NonNull<sys::rd_kafka_topic_t>>,
     client: Client,
     // Boxed, since librdkafka keeps its address; dropped after the client, which is the last to use it.
-    reports: Box<Reports>,
+    told: Box<Told>,
 }
 
 // SAFETY: handles of librdkafka may move between threads; the reports are touched by the owner's calls only.
 unsafe impl Send for Sender {}
 
 impl Sender {
-    pub(in crate::log::kafka) fn new(settings: &[(String, String)]) -> Result<Self, String> {
-        let reports = Box::new(Reports::default());
-        let opaque = (&raw const *reports).cast_mut().cast::<c_void>();
-        // SAFETY: both callbacks expect this type at this address, and the box outlives the client.
-        let client = unsafe { Client::with_reports(Role::Producer, settings, Some((on_delivery, on_error, opaque))) }?;
-        Ok(Self { topics: Vec::new(), client, reports })
+    pub(in crate::log::kafka) fn new(settings: &[(String, String)], statistics: Arc<Latest>) -> Result<Self, String> {
+        let told = Box::new(Told { deliveries: RefCell::default(), refusal: RefCell::default(), statistics });
+        let opaque = (&raw const *told).cast_mut().cast::<c_void>();
+        let reports = Reports { opaque, on_delivery: Some(on_delivery), on_error: Some(on_error), on_statistics };
+        // SAFETY: the callbacks expect this type at this address, and the box outlives the client.
+        let client = unsafe { Client::with_reports(Role::Producer, settings, Some(reports)) }?;
+        Ok(Self { topics: Vec::new(), client, told })
     }
 
     pub(in crate::log::kafka) fn client(&self) -> &Client {
@@ -57,12 +61,12 @@ impl Sender {
     /// The delivery reports so far.
     pub(in crate::log::kafka) fn deliveries<T>(&self, look: impl FnOnce(&mut Deliveries) -> T) -> T {
         // No report arrives meanwhile: they come in calls of this type's methods, and `look` has none.
-        look(&mut self.reports.deliveries.borrow_mut())
+        look(&mut self.told.deliveries.borrow_mut())
     }
 
     /// Why the cluster has not let this client in since this was last asked. Calls that wait for an answer know nothing of it.
     pub(in crate::log::kafka) fn refusal(&mut self) -> Option<CallError> {
-        self.reports.refusal.get_mut().take()
+        self.told.refusal.get_mut().take()
     }
 
     /// A topic to send to, which must exist: naming one to a producer may create it.
@@ -71,7 +75,7 @@ impl Sender {
         // SAFETY: live handle, zero-terminated name, default configuration; the reference is freed in `drop`.
         let topic = unsafe { sys::rd_kafka_topic_new(self.client.pointer(), c_name.as_ptr(), ptr::null_mut()) };
         self.topics.push(NonNull::new(topic).ok_or_else(|| CallError::of(RDKafkaErrorCode::InvalidTopic))?);
-        self.reports.deliveries.get_mut().add_topic(name, partitions);
+        self.told.deliveries.get_mut().add_topic(name, partitions);
         Ok(TopicHandle(self.topics.len() - 1))
     }
 
@@ -156,7 +160,7 @@ fn parts(data: Option<&[u8]>) -> (*const c_void, usize) {
 
 unsafe extern "C" fn on_delivery(_client: *mut sys::rd_kafka_t, message: *const sys::rd_kafka_message_t, opaque: *mut c_void) {
     // SAFETY: the address given with this callback, alive as long as the client; see `Sender::new`.
-    let reports = unsafe { &*opaque.cast::<Reports>() };
+    let told = unsafe { &*opaque.cast::<Told>() };
     // SAFETY: librdkafka hands over a live message. Its code is read as the number it is, since a broker may send one that
     // the enumeration does not have.
     let (topic, partition, offset, outcome) = unsafe {
@@ -164,14 +168,14 @@ unsafe extern "C" fn on_delivery(_client: *mut sys::rd_kafka_t, message: *const 
         ((*message)._private.addr(), (*message).partition, (*message).offset, outcome)
     };
     // The methods that serve reports take the sender by unique reference, so nothing has it borrowed.
-    if let Ok(mut deliveries) = reports.deliveries.try_borrow_mut() {
+    if let Ok(mut deliveries) = told.deliveries.try_borrow_mut() {
         deliveries.report(topic, partition, offset, code(outcome));
     }
 }
 
 unsafe extern "C" fn on_error(_client: *mut sys::rd_kafka_t, error: c_int, reason: *const c_char, opaque: *mut c_void) {
     // SAFETY: the address given with this callback, alive as long as the client; see `Sender::new`.
-    let reports = unsafe { &*opaque.cast::<Reports>() };
+    let told = unsafe { &*opaque.cast::<Told>() };
     // SAFETY: librdkafka hands over a zero-terminated string that lives through the callback.
     let message = unsafe { text(reason) };
     let code = match code(error) {
@@ -180,7 +184,15 @@ unsafe extern "C" fn on_error(_client: *mut sys::rd_kafka_t, error: c_int, reaso
         RDKafkaErrorCode::BrokerTransportFailure if message.contains("SSL routines") => RDKafkaErrorCode::SSL,
         _ => return,
     };
-    if let Ok(mut refusal) = reports.refusal.try_borrow_mut() {
+    if let Ok(mut refusal) = told.refusal.try_borrow_mut() {
         *refusal = Some(CallError { code, message, fatal: false, retriable: false, must_abort: false });
     }
+}
+
+unsafe extern "C" fn on_statistics(_client: *mut sys::rd_kafka_t, document: *mut c_char, length: usize, opaque: *mut c_void) -> c_int {
+    // SAFETY: the address given with this callback, alive as long as the client; see `Sender::new`.
+    let told = unsafe { &*opaque.cast::<Told>() };
+    // SAFETY: librdkafka hands over a text of this length that lives through the callback.
+    told.statistics.put(unsafe { bytes(document.cast(), length) }.unwrap_or_default());
+    FREED_BY_LIBRDKAFKA
 }
