@@ -1,16 +1,21 @@
 //! Global stores: filled before anything runs, by a table or by a processor, and brought back after a crash.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use straum::dsl::{Consumed, Materialized, Produced, StreamsBuilder};
-use straum::log::{Log, TopicPartition};
-use straum::processor::{FixedKeyProcessor, FixedKeyProcessorContext, KeyValueStoreBuilder, Processor, ProcessorContext, Record, StoreHandle};
-use straum::runtime::{Decision, ExceptionHandler, ExceptionHandlers};
+use straum::log::embedded::{EmbeddedLog, EmbeddedOptions};
+use straum::log::{Log, TopicPartition, TopicSpec};
+use straum::processor::{
+    FixedKeyProcessor, FixedKeyProcessorContext, KeyValue, KeyValueIterator, KeyValueStoreBuilder, Processor, ProcessorContext, Record, StateError,
+    StateErrorKind, StoreHandle,
+};
+use straum::runtime::{Decision, ExceptionHandler, ExceptionHandlers, State, Streams, StreamsConfig, StreamsOptions};
 use straum::serde::{I64, Utf8};
 use straum::testing::{DriverBuilder, TopologyTestDriver};
-use straum::{BoxError, Topology};
+use straum::{BoxError, ErrorKind, Topology};
 
 const RULES: &str = "rules";
 
@@ -169,4 +174,107 @@ fn rows_in_memory_are_read_again_after_a_restart() {
     driver.input("given", Utf8, I64).pipe_values(&mut driver, [("a", 1), ("b", 2)]).unwrap();
     driver.crash().unwrap();
     assert_eq!((count(&mut driver, "a"), count(&mut driver, "b")), (Some(1), Some(2)));
+}
+
+/// Reads a global store as it is told.
+struct Librarian(StoreHandle<String, i64>);
+
+impl Librarian {
+    fn answer(rows: &KeyValue<String, i64>, wish: &str) -> Result<String, StateError> {
+        let (b, c) = ("b".to_owned(), "c".to_owned());
+        let listed = |rows: KeyValueIterator<String, i64>| -> Result<String, StateError> {
+            let rows: Result<Vec<String>, _> = rows.map(|row| row.map(|(key, value, timestamp)| format!("{key}={value}@{timestamp}"))).collect();
+            Ok(rows?.join(" "))
+        };
+        let refused = |written: Result<(), StateError>| match written {
+            Err(error) if error.kind() == StateErrorKind::Misuse => Ok(error.to_string()),
+            other => other.map(|()| "written".to_owned()),
+        };
+        match wish {
+            "get" => Ok(format!("{:?}", rows.get(&b)?)),
+            "all" => listed(rows.all()?),
+            "reverse all" => listed(rows.reverse_all()?),
+            "b to c" => listed(rows.range(Some(&b), Some(&c))?),
+            "from c" => listed(rows.range(Some(&c), None)?),
+            "reverse b to c" => listed(rows.reverse_range(Some(&b), Some(&c))?),
+            "reverse to b" => listed(rows.reverse_range(None, Some(&b))?),
+            "c to b" => listed(rows.range(Some(&c), Some(&b))?),
+            "prefix c" => listed(rows.prefix_scan(b"c")?),
+            "count" => Ok(rows.approximate_count().to_string()),
+            "put" => refused(rows.put(&b, 9)),
+            "put at" => refused(rows.put_at(&b, 9, 1)),
+            "put if absent" => refused(rows.put_if_absent(&b, 9).map(drop)),
+            "put all" => refused(rows.put_all([(b, None)])),
+            "delete" => refused(rows.delete(&b).map(drop)),
+            _ => Ok("no such wish".to_owned()),
+        }
+    }
+}
+
+impl FixedKeyProcessor<String, i64, String> for Librarian {
+    fn process(&mut self, wish: &String, _: i64, context: &FixedKeyProcessorContext<'_, String, String>) -> Result<(), BoxError> {
+        let answer = Self::answer(&context.store(&self.0)?, wish)?;
+        Ok(context.forward_value(answer)?)
+    }
+}
+
+#[test]
+fn a_processor_reads_a_global_store_in_every_way_and_writes_it_in_none() {
+    let builder = StreamsBuilder::new();
+    drop(builder.global_table("given", Consumed::with(Utf8, I64), Materialized::named(RULES)));
+    let wishes = builder.stream("asked", Consumed::with(Utf8, I64));
+    wishes.process_values("librarian", || Librarian(StoreHandle::new(RULES)), &[]).to("out", Produced::with(Utf8, Utf8));
+    let refused = "store rules: a global store can only be read here, expected a store of the task to write to";
+    let expected = [
+        ("get", "Some(2)"),
+        ("all", "a=1@0 b=2@0 c=3@0 cc=4@0"),
+        ("reverse all", "cc=4@0 c=3@0 b=2@0 a=1@0"),
+        ("b to c", "b=2@0 c=3@0"),
+        ("from c", "c=3@0 cc=4@0"),
+        ("reverse b to c", "c=3@0 b=2@0"),
+        ("reverse to b", "b=2@0 a=1@0"),
+        ("c to b", ""),
+        ("prefix c", "c=3@0 cc=4@0"),
+        ("count", "4"),
+        ("put", refused),
+        ("put at", refused),
+        ("put if absent", refused),
+        ("put all", refused),
+        ("delete", refused),
+        ("get", "Some(2)"),
+    ];
+    each_home(&builder.build().unwrap(), |builder| {
+        let mut driver = builder().start().unwrap();
+        driver.input("given", Utf8, I64).pipe_values(&mut driver, [("b", 2), ("a", 1), ("cc", 4), ("c", 3)]).unwrap();
+        driver.input("asked", Utf8, I64).pipe_values(&mut driver, expected.map(|(wish, _)| (wish, 0))).unwrap();
+        let answers = driver.output("out", Utf8, Utf8).read_pairs(&driver).unwrap();
+        assert_eq!(answers, expected.map(|(wish, answer)| (wish.to_owned(), answer.to_owned())));
+        let asked = driver.store::<String, i64>(RULES).unwrap();
+        let keys = |rows: Vec<(String, i64, i64)>| rows.into_iter().map(|(key, ..)| key).collect::<Vec<_>>();
+        assert_eq!(keys(asked.reverse_all().unwrap()), ["cc", "c", "b", "a"]);
+        assert_eq!(keys(asked.reverse_range(Some(&"b".to_owned()), Some(&"c".to_owned())).unwrap()), ["c", "b"]);
+    });
+}
+
+#[test]
+fn a_start_without_the_topic_names_it_and_a_start_with_it_succeeds() {
+    let (folder, log) = (tempfile::tempdir().unwrap(), Arc::new(EmbeddedLog::in_memory(EmbeddedOptions::new()).unwrap()));
+    let make = |name: &str| log.create_topic(&TopicSpec { name: name.to_owned(), partitions: 1, config: BTreeMap::new() }).unwrap();
+    ["asked", "out"].into_iter().for_each(make);
+    let application = |topology: &Topology| {
+        let mut config = StreamsConfig::new("app");
+        config.state_dir = folder.path().to_owned();
+        Streams::new(topology, config, Arc::<EmbeddedLog>::clone(&log), StreamsOptions::default())
+    };
+    for topology in [table(), counted()] {
+        let mut streams = application(&topology);
+        let error = streams.start().expect_err("its topic is missing");
+        let expected = "source topics [given] do not exist, expected them to be created before the application starts";
+        assert_eq!((error.kind(), &*error.to_string()), (ErrorKind::Topology, expected));
+        assert_eq!(streams.state(), State::Error);
+    }
+    make("given");
+    let mut streams = application(&table());
+    streams.start().unwrap();
+    streams.close().unwrap();
 }

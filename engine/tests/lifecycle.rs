@@ -12,7 +12,7 @@ use straum::dsl::{Consumed, Grouped, Materialized, Produced, StreamsBuilder};
 use straum::log::embedded::{EmbeddedLog, EmbeddedOptions};
 use straum::log::{HeaderView, Log, OutputBatch, ProducerOptions, TopicPartition, TopicSpec};
 use straum::processor::{Processor, ProcessorContext, Punctuation, PunctuationType, Record};
-use straum::runtime::{Decision, ExceptionHandlers, OffsetReset, State, Streams, StreamsConfig, StreamsOptions};
+use straum::runtime::{Decision, ExceptionHandlers, OffsetReset, ProcessingGuarantee, State, Streams, StreamsConfig, StreamsOptions};
 use straum::serde::{I64, Utf8};
 use straum::testing::TopologyTestDriver;
 use straum::{BoxError, Topology};
@@ -278,5 +278,67 @@ fn a_closed_application_can_be_opened_again_in_the_same_process_whatever_its_pro
         streams.start().unwrap();
         wait(&streams, |streams| streams.state() == State::Running && streams.tasks().iter().all(|task| task.failing.is_none()));
         streams.close().unwrap();
+    }
+}
+
+const HOUR: i64 = 3_600_000;
+
+/// As a machine whose clock is corrected: what is due goes on from the new time, and does not wait for the old one.
+#[test]
+fn a_clock_that_is_set_back_silences_neither_punctuations_nor_commits() {
+    let builder = StreamsBuilder::new();
+    builder.stream("in", Consumed::with(Utf8, I64)).process("tick", || Tick, &[]).to("out", Produced::with(Utf8, I64));
+    let topology = builder.build().unwrap();
+    for guarantee in [ProcessingGuarantee::ExactlyOnce, ProcessingGuarantee::AtLeastOnce] {
+        let set = move |config: &mut StreamsConfig| (config.processing_guarantee, config.commit_interval) = (guarantee, Duration::from_secs(30));
+        let mut driver = TopologyTestDriver::builder(&topology).configure(set).now(2 * HOUR).start().unwrap();
+        let mut ticks = driver.output("out", Utf8, I64);
+        let input = TopicPartition::new("in", 0);
+        // The clock before which a record is read, the tick then, and the offset that is committed then.
+        for (now, tick, committed) in [
+            (2 * HOUR + 1_000, Some(2 * HOUR + 1_000), None),
+            (HOUR, None, Some(2)),
+            (HOUR + 999, None, Some(2)),
+            (HOUR + 1_000, Some(HOUR + 1_000), Some(2)),
+            (HOUR + 30_000, Some(HOUR + 30_000), Some(5)),
+            (HOUR + 29_500, None, Some(6)),
+            (HOUR + 30_500, Some(HOUR + 30_500), Some(6)),
+            (HOUR + 59_500, Some(HOUR + 59_500), Some(8)),
+        ] {
+            driver.input("in", Utf8, I64).pipe_values(&mut driver, [("a", 1)]).unwrap();
+            driver.set_wall_clock(now).unwrap();
+            let told: Vec<i64> = ticks.read_pairs(&driver).unwrap().into_iter().map(|(_, now)| now).collect();
+            assert_eq!(told, tick.into_iter().collect::<Vec<_>>(), "{guarantee:?} at {now}");
+            let offset = driver.log().committed("test", std::slice::from_ref(&input)).unwrap()[0].as_ref().map(|committed| committed.offset);
+            assert_eq!(offset, committed, "{guarantee:?} at {now}");
+        }
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_back_keeps_no_task_from_its_next_try() {
+    let bears = Arc::new(AtomicBool::new(false));
+    let (builder, of_task) = (StreamsBuilder::new(), Arc::clone(&bears));
+    drop(builder.stream("in", Consumed::with(Utf8, I64)).process::<String, i64, _>("shy", move || Shy(Arc::clone(&of_task)), &[]));
+    let handlers = ExceptionHandlers { processing: Arc::new(|_| Decision::Retry), ..Default::default() };
+    let mut driver = TopologyTestDriver::builder(&builder.build().unwrap()).handlers(handlers).now(HOUR).start().unwrap();
+    driver.input("in", Utf8, I64).pipe_values(&mut driver, [("a", 1)]).unwrap();
+    bears.store(true, Ordering::SeqCst);
+    driver.run().unwrap();
+    assert_eq!(driver.failing().count(), 1, "it waits");
+    driver.set_wall_clock(0).unwrap();
+    assert_eq!(driver.failing().count(), 0);
+}
+
+#[test]
+fn a_clock_that_is_set_back_begins_the_wait_for_an_empty_partition_anew() {
+    let builder = StreamsBuilder::new();
+    builder.stream_topics(["full", "empty"], Consumed::with(Utf8, I64)).to("out", Produced::with(Utf8, I64));
+    let idle = |config: &mut StreamsConfig| config.max_task_idle = Some(Duration::from_secs(10));
+    let mut driver = TopologyTestDriver::builder(&builder.build().unwrap()).configure(idle).now(HOUR).start().unwrap();
+    driver.input("full", Utf8, I64).pipe_values(&mut driver, [("a", 1)]).unwrap();
+    for (now, through) in [(0, 0), (9_999, 0), (10_000, 1)] {
+        driver.set_wall_clock(now).unwrap();
+        assert_eq!(driver.output("out", Utf8, I64).read_pairs(&driver).unwrap().len(), through, "at {now}");
     }
 }

@@ -117,6 +117,36 @@ fn a_folder_answers_with_its_process_and_without() {
 }
 
 #[test]
+fn a_range_is_read_from_either_end_with_a_process_and_without() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let running = Running::start(data, &["run", "count"]);
+    let mut words = ["os", "foss", "elv", "stryk", "kulp"];
+    words.iter().for_each(|word| drop(done(data, &["topic", "produce", "words", "--value", word])));
+    let keys = |arguments: &[&str]| -> Vec<String> {
+        let rows: Vec<Value> = serde_json::from_str(&done(data, &[&["store", "range", "words-counted", "--json"], arguments].concat())).unwrap();
+        rows.iter().map(|row| row["key"].as_str().unwrap().to_owned()).collect()
+    };
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while keys(&[]).len() < words.len() {
+        assert!(std::time::Instant::now() < deadline, "they are not counted");
+    }
+    let mut both_ways = || {
+        let partition = |word: &str| straum::log::partitioner::partition_for_key(word.as_bytes(), 2);
+        words.sort_by_key(|word| (partition(word), *word));
+        assert_eq!(keys(&[]), words);
+        words.sort_by_key(|word| (partition(word), std::cmp::Reverse(*word)));
+        assert_eq!(keys(&["--reverse"]), words);
+        assert_eq!(keys(&["--reverse", "--limit", "2"]), words[..2]);
+        let between: Vec<&str> = words.into_iter().filter(|word| ("f".."p").contains(word)).collect();
+        assert_eq!(keys(&["--reverse", "--from", "f", "--to", "p"]), between);
+    };
+    both_ways();
+    drop(running);
+    both_ways();
+}
+
+#[test]
 fn a_demonstration_takes_nothing_from_one_that_is_running_and_is_as_told() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();

@@ -50,12 +50,28 @@ impl<K: 'static, V: 'static> GlobalView<K, V> {
         self.view.range(None, None)
     }
 
+    /// As [`GlobalView::all`], last key first.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn reverse_all(&self) -> Result<ViewIterator<K, V>, StateError> {
+        self.view.reverse_range(None, None)
+    }
+
     /// The rows with `from <= key <= to`, by serialised key.
     ///
     /// # Errors
     /// The store's.
     pub fn range(&self, from: Option<&K>, to: Option<&K>) -> Result<ViewIterator<K, V>, StateError> {
         self.view.range(from, to)
+    }
+
+    /// As [`GlobalView::range`], last key first.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn reverse_range(&self, from: Option<&K>, to: Option<&K>) -> Result<ViewIterator<K, V>, StateError> {
+        self.view.reverse_range(from, to)
     }
 
     /// The rows whose serialised key begins with `prefix`.
@@ -73,7 +89,7 @@ impl<K: 'static, V: 'static> GlobalView<K, V> {
     }
 
     pub(crate) fn not_writable(&self) -> StateError {
-        StateError::new(StateErrorKind::Misuse, "a global store can only be read here with get, expected a store of the task").in_store(&self.name)
+        StateError::new(StateErrorKind::Misuse, "a global store can only be read here, expected a store of the task to write to").in_store(&self.name)
     }
 }
 

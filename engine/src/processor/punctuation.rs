@@ -76,6 +76,10 @@ impl Punctuations {
     /// next stays on the grid.
     pub(crate) fn take_due(&mut self, kind: PunctuationType, now: i64) -> Option<Due> {
         self.schedules.retain(|schedule| schedule.node.strong_count() > 0);
+        for schedule in self.schedules.iter_mut().filter(|schedule| schedule.kind == kind) {
+            // Further away only after the clock was set back: it would be silent for as long as it was set.
+            schedule.next = schedule.next.min(now.saturating_add(schedule.interval));
+        }
         let due = self.schedules.iter_mut().filter(|schedule| schedule.kind == kind && schedule.next <= now).min_by_key(|schedule| schedule.next)?;
         let (node, scheduled) = (due.node.upgrade()?, due.next);
         let missed = (now - due.next) / due.interval;

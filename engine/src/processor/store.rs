@@ -7,11 +7,12 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use straum_state::{KeyValueStore, StateError, StateErrorKind, StateStore, StoreIterator, ValueAndTimestamp};
+use straum_state::{KeyValueStore, StateError, StateErrorKind, StateStore, ValueAndTimestamp};
 
 use crate::error::Error;
 use crate::processor::cache::CachedContext;
 use crate::processor::global::GlobalView;
+use crate::processor::iterator::KeyValueIterator;
 use crate::processor::task_context::TaskContext;
 
 /// The store type of the engine's key-value stores.
@@ -111,7 +112,8 @@ fn wrong_type<K, V>(name: &Arc<str>) -> Error {
 /// A key-value store as a processor sees it. Writes carry the timestamp of the record in progress unless another is given.
 /// Kafka Streams: `KeyValueStore` and `TimestampedKeyValueStore`.
 ///
-/// A global store can be read, not written. All errors are the store's: return them, so that the record is undone.
+/// A global store can be read, by every method that reads, and not written: what a read gives is what is in its topic, and no
+/// transaction's. All errors are the store's: return them, so that the record is undone.
 ///
 /// ```
 /// # use straum::{BoxError, dsl::*, processor::*, serde::*, testing::*};
@@ -225,32 +227,49 @@ impl<K: 'static, V: Clone + 'static> KeyValue<K, V> {
     ///
     /// # Errors
     /// The store's.
-    pub fn range(&self, from: Option<&K>, to: Option<&K>) -> Result<StoreIterator<K, V>, StateError> {
-        self.writable()?.borrow_mut().range(from, to)
+    pub fn range(&self, from: Option<&K>, to: Option<&K>) -> Result<KeyValueIterator<K, V>, StateError> {
+        match &self.inner {
+            Inner::Task(store) => store.borrow_mut().range(from, to).map(KeyValueIterator::of_task),
+            Inner::Global(view) => view.range(from, to).map(KeyValueIterator::of_global),
+        }
     }
 
     /// As [`KeyValue::range`], last key first.
     ///
     /// # Errors
     /// The store's.
-    pub fn reverse_range(&self, from: Option<&K>, to: Option<&K>) -> Result<StoreIterator<K, V>, StateError> {
-        self.writable()?.borrow_mut().reverse_range(from, to)
+    pub fn reverse_range(&self, from: Option<&K>, to: Option<&K>) -> Result<KeyValueIterator<K, V>, StateError> {
+        match &self.inner {
+            Inner::Task(store) => store.borrow_mut().reverse_range(from, to).map(KeyValueIterator::of_task),
+            Inner::Global(view) => view.reverse_range(from, to).map(KeyValueIterator::of_global),
+        }
     }
 
     /// All rows, by serialised key.
     ///
     /// # Errors
     /// The store's.
-    pub fn all(&self) -> Result<StoreIterator<K, V>, StateError> {
+    pub fn all(&self) -> Result<KeyValueIterator<K, V>, StateError> {
         self.range(None, None)
+    }
+
+    /// As [`KeyValue::all`], last key first.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn reverse_all(&self) -> Result<KeyValueIterator<K, V>, StateError> {
+        self.reverse_range(None, None)
     }
 
     /// All rows whose serialised key begins with `prefix`.
     ///
     /// # Errors
     /// The store's.
-    pub fn prefix_scan(&self, prefix: &[u8]) -> Result<StoreIterator<K, V>, StateError> {
-        Ok(self.writable()?.borrow_mut().prefix_scan_bytes(prefix))
+    pub fn prefix_scan(&self, prefix: &[u8]) -> Result<KeyValueIterator<K, V>, StateError> {
+        match &self.inner {
+            Inner::Task(store) => Ok(KeyValueIterator::of_task(store.borrow_mut().prefix_scan_bytes(prefix))),
+            Inner::Global(view) => view.prefix_scan(prefix).map(KeyValueIterator::of_global),
+        }
     }
 
     /// About how many rows there are.

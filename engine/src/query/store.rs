@@ -97,6 +97,15 @@ impl<K: 'static, V: Clone + 'static> ReadOnlyStore<K, V> {
         self.range(None, None)
     }
 
+    /// All rows with their timestamps, by task and then by serialised key, last first. Kafka Streams: `reverseAll`, which goes
+    /// through the tasks in the same order too.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn reverse_all(&self) -> Result<Rows<K, V>, Error> {
+        self.reverse_range(None, None)
+    }
+
     /// The rows with `from <= key <= to`, by task and then by serialised key.
     ///
     /// # Errors
@@ -108,6 +117,32 @@ impl<K: 'static, V: Clone + 'static> ReadOnlyStore<K, V> {
         }
         for view in &self.views {
             rows.extend(view.range(from, to)?.collect::<Result<Vec<_>, _>>()?);
+        }
+        Ok(rows)
+    }
+
+    /// The rows with `from <= key <= to`, by task and then by serialised key, last first. Kafka Streams: `reverseRange`.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, serde::*, testing::*};
+    /// # let builder = StreamsBuilder::new();
+    /// builder.table("in", Consumed::with(Utf8, I64), Materialized::named("rows"));
+    /// let mut driver = TopologyTestDriver::new(&builder.build()?)?;
+    /// driver.input("in", Utf8, I64).pipe_values(&mut driver, [("a", 1), ("b", 2), ("c", 3)])?;
+    /// let rows = driver.store::<String, i64>("rows")?;
+    /// assert_eq!(rows.reverse_range(Some(&"b".to_owned()), None)?, [("c".into(), 3, 0), ("b".into(), 2, 0)]);
+    /// # Ok::<(), straum::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn reverse_range(&self, from: Option<&K>, to: Option<&K>) -> Result<Rows<K, V>, Error> {
+        let mut rows = Vec::new();
+        if let Some(global) = &self.global {
+            rows.extend(global.reverse_range(from, to)?.collect::<Result<Vec<_>, _>>()?);
+        }
+        for view in &self.views {
+            rows.extend(view.reverse_range(from, to)?.collect::<Result<Vec<_>, _>>()?);
         }
         Ok(rows)
     }

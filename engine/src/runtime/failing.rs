@@ -8,8 +8,8 @@ use crate::runtime::StreamsConfig;
 pub(crate) enum Status {
     #[default]
     Running,
-    /// Waits until this wall-clock time (ms) to try the same record again.
-    Retrying { at: i64, error: Error },
+    /// Failed at one wall-clock time (ms), waits until another to try the same record again.
+    Retrying { at: i64, failed: i64, error: Error },
     /// Stands until it is resumed.
     Paused { error: Error },
 }
@@ -30,7 +30,8 @@ impl Failing {
     pub(crate) fn may_run(&self, now: i64) -> bool {
         match &self.status {
             Status::Running => true,
-            Status::Retrying { at, .. } => now >= *at,
+            // A clock that was set back would have it wait for as long as it was set.
+            Status::Retrying { at, failed, .. } => now >= *at || now < *failed,
             Status::Paused { .. } => false,
         }
     }
@@ -63,7 +64,8 @@ impl Failing {
         let backoff = backoff.min(config.retry_backoff_max.max(config.retry_backoff));
         self.attempts += 1;
         tracing::warn!(attempt = self.attempts, kind = ?error.kind(), task = ?error.task(), "task failed and will try again");
-        self.status = Status::Retrying { at: now.saturating_add(i64::try_from(backoff.as_millis()).unwrap_or(i64::MAX)), error };
+        let at = now.saturating_add(i64::try_from(backoff.as_millis()).unwrap_or(i64::MAX));
+        self.status = Status::Retrying { at, failed: now, error };
     }
 
     pub(crate) fn pause(&mut self, error: Error) {

@@ -75,8 +75,10 @@ pub(crate) fn specs(topology: &Topology, log: &dyn Log) -> Result<Vec<StoreSpec>
 }
 
 fn partitions_of(global: &GlobalStore, log: &dyn Log) -> Result<u32, Error> {
-    let missing = || LogError::new(LogErrorKind::UnknownTopic, format!("topic {} of a global store is missing; make it", global.topic));
-    Ok(log.partitions(&global.topic)?.ok_or_else(missing)?)
+    log.partitions(&global.topic)?.ok_or_else(|| {
+        let message = format!("topic {} of a global store does not exist, expected it to be created before the application starts", global.topic);
+        Error::topology(message).in_store(Arc::clone(global.supplier.name()))
+    })
 }
 
 fn offset_store(global: &GlobalStore, partition: u32) -> Arc<str> {
@@ -187,5 +189,27 @@ impl GlobalUpdate {
             self.state.wipe(&global.offsets)?;
         }
         self.read_on()
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::dsl::{Consumed, Materialized, StreamsBuilder};
+    use crate::error::ErrorKind;
+    use crate::log::embedded::{EmbeddedLog, EmbeddedOptions};
+    use crate::serde::{I64, Utf8};
+
+    /// Where a group makes the topics nobody has looked at the sources before.
+    #[test]
+    fn a_topic_that_is_missing_is_named() {
+        let builder = StreamsBuilder::new();
+        drop(builder.global_table("given", Consumed::with(Utf8, I64), Materialized::named("rules")));
+        builder.stream("asked", Consumed::with(Utf8, I64)).foreach(|_, _| {});
+        let log = EmbeddedLog::in_memory(EmbeddedOptions::new()).unwrap();
+        let error = specs(&builder.build().unwrap(), &log).err().unwrap();
+        let expected = "topic given of a global store does not exist, expected it to be created before the application starts in store rules";
+        assert_eq!((error.kind(), &*error.to_string()), (ErrorKind::Topology, expected));
     }
 }

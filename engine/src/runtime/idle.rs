@@ -38,7 +38,8 @@ impl Idle {
             }
             match lags.lag(queue.partition()) {
                 Some(lag) if lag <= 0 => {
-                    let since = *since.get_or_insert(now);
+                    // A clock that was set back begins the wait anew.
+                    let since = since.insert(since.map_or(now, |since| since.min(now)));
                     may &= now >= since.saturating_add(wait);
                 }
                 _ => {

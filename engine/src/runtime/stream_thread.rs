@@ -420,8 +420,17 @@ impl StreamThread {
         self.notices.iter().map(ToString::to_string)
     }
 
+    /// The tasks this thread has, open or not.
+    pub(crate) fn assigned(&self) -> &[TaskId] {
+        &self.assigned
+    }
+
     pub(crate) fn tasks(&self) -> impl Iterator<Item = &Task> {
         self.tasks.values()
+    }
+
+    pub(crate) fn task_mut(&mut self, id: TaskId) -> Option<&mut Task> {
+        self.tasks.get_mut(&id)
     }
 
     pub(crate) fn collector(&self) -> &Collector {

@@ -10,13 +10,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use straum_state::{BuiltStore, CommitBatch, RecordCache, StateStore, StoreContext, TaskState};
+use straum_state::{BuiltStore, CommitBatch, RecordCache, StateError, StateStore, StoreContext, TaskState};
 
 use crate::error::{Error, ErrorKind};
 use crate::log::{CommittedOffset, HeaderView, Offset, Producer, RecordBatch, StartOffset, TopicPartition};
 use crate::processor::Punctuation;
 use crate::processor::cache::FlushCache;
 use crate::processor::source::{Head, PartitionQueue};
+use crate::processor::store::{ConnectedStores, KeyValue};
 use crate::processor::task_context::TaskContext;
 use crate::processor::{PunctuationType, panicking};
 use crate::runtime::collector::{Collector, Crash, Target};
@@ -45,6 +46,8 @@ pub(crate) struct TaskEnvironment {
 struct TaskStore {
     name: Arc<str>,
     store: Rc<RefCell<dyn StateStore>>,
+    /// The same, of the store's own type.
+    typed: Rc<dyn Any>,
     changelog: Option<(TopicPartition, Target)>,
 }
 
@@ -108,7 +111,7 @@ impl Task {
                 Some(_) => Some((TopicPartition::new(Arc::clone(&topic), id.partition), environment.collector.target(&topic)?)),
                 None => None,
             };
-            stores.push(TaskStore { name: Arc::clone(name), store: Rc::clone(&instance.store), changelog });
+            stores.push(TaskStore { name: Arc::clone(name), store: Rc::clone(&instance.store), typed: Rc::clone(&instance.typed), changelog });
             built.insert(Arc::clone(name), instance);
         }
         let graph = environment.topology.instantiate(subtopology, &context, &built, &environment.globals)?;
@@ -231,7 +234,7 @@ impl Task {
     }
 
     /// Runs one step so that it leaves nothing behind if it fails or panics.
-    fn guarded(&mut self, step: impl FnOnce(&mut Self) -> Result<(), Error>) -> Result<(), Error> {
+    fn guarded<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
         self.context.savepoint.advance();
         let mark = self.context.collector.mark();
         let result = match catch_unwind(AssertUnwindSafe(|| step(self))) {
@@ -257,6 +260,19 @@ impl Task {
         // What follows outside any step is not a part of this one.
         self.context.savepoint.advance();
         result.map_err(|error| error.in_task(self.id))
+    }
+
+    /// One step upon a key-value store without a record, at timestamp 0, for the test driver. What it writes is a part of the
+    /// open transaction, as what a processor writes.
+    pub(crate) fn with_store<K: 'static, V: Clone + 'static, T>(
+        &mut self,
+        name: &Arc<str>,
+        step: impl FnOnce(&KeyValue<K, V>) -> Result<T, StateError>,
+    ) -> Result<T, Error> {
+        let stores = self.stores.iter().map(|entry| (Arc::clone(&entry.name), Rc::clone(&entry.typed))).collect();
+        let store = ConnectedStores { task: Rc::clone(&self.context), stores, globals: BTreeMap::new() }.key_value(name)?;
+        self.context.source.set(None);
+        self.guarded(|task| Ok(task.context.at(0, || step(&store))?))
     }
 
     fn record_failed(&mut self, index: usize, error: Error, now: i64) -> Result<Processed, Error> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use straum_state::{CacheSizing, MemoryBudget, RecordCache, Serde};
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::log::Log;
 use crate::log::embedded::EmbeddedLog;
 use crate::query::ReadOnlyStore;
@@ -18,10 +18,10 @@ use crate::runtime::global::{GlobalEnvironment, GlobalHome, GlobalUpdate};
 use crate::runtime::membership::Membership;
 use crate::runtime::state_updater::{StateUpdater, TaskStates, UpdaterEnvironment};
 use crate::runtime::stream_thread::{Clients, StreamThread};
-use crate::runtime::task::TaskEnvironment;
+use crate::runtime::task::{Task, TaskEnvironment};
 use crate::runtime::{Clock, ExceptionHandlers, ManualClock, Probe, Restored, StreamsConfig, internal_topics};
 use crate::testing::states::{DriverStates, States};
-use crate::testing::{DriverBuilder, TestInput, TestOutput};
+use crate::testing::{DriverBuilder, TestInput, TestOutput, TestStore};
 use crate::topology::{TaskId, Topology};
 
 /// Runs a topology in the test's own thread, without a broker. Kafka Streams: `TopologyTestDriver`.
@@ -369,6 +369,16 @@ impl TopologyTestDriver {
         self.run()
     }
 
+    /// Sets the wall clock to `now`, in milliseconds since the epoch, and runs what is due. Unlike
+    /// [`TopologyTestDriver::advance_wall_clock`] it can go back, as the clock of a machine that is corrected.
+    ///
+    /// # Errors
+    /// As [`TopologyTestDriver::run`].
+    pub fn set_wall_clock(&mut self, now: i64) -> Result<(), Error> {
+        self.clock.set(now);
+        self.run()
+    }
+
     /// The wall clock, in milliseconds since the epoch.
     #[must_use]
     pub fn now(&self) -> i64 {
@@ -381,7 +391,7 @@ impl TopologyTestDriver {
         &self.log
     }
 
-    /// Commits, and returns a key-value store over all its tasks, or a global one.
+    /// Commits, and returns a key-value store over all its tasks, or a global one. To write: [`TopologyTestDriver::key_value_store`].
     ///
     /// Kafka Streams: `TopologyTestDriver.getKeyValueStore`.
     ///
@@ -414,9 +424,41 @@ impl TopologyTestDriver {
     /// # Errors
     /// As [`TopologyTestDriver::store`].
     pub fn query<K: 'static, V: Clone + 'static>(&self, name: &str) -> Result<ReadOnlyStore<K, V>, Error> {
-        let states = self.threads.iter().flat_map(StreamThread::tasks).map(crate::runtime::task::Task::state);
+        let states = self.threads.iter().flat_map(StreamThread::tasks).map(Task::state);
         let globals = self.globals.as_ref().map(GlobalUpdate::views).unwrap_or_default();
         ReadOnlyStore::open(&self.topology, &self.config.application_id, name, states, &globals)
+    }
+
+    /// A key-value store of a task, to read and to write: what a test starts from, what it takes away.
+    ///
+    /// Kafka Streams: `TopologyTestDriver.getKeyValueStore`. See [`TestStore`].
+    ///
+    /// # Errors
+    /// As [`TopologyTestDriver::store`]; also for a global store, which only its topic fills.
+    pub fn key_value_store<K: 'static, V: Clone + 'static>(&self, name: &str) -> Result<TestStore<K, V>, Error> {
+        self.query::<K, V>(name)?;
+        if self.globals.as_ref().is_some_and(|globals| globals.views().contains_key(name)) {
+            let message = "a global store cannot be written, expected a store of a task; its rows come from its topic";
+            return Err(Error::new(ErrorKind::InvalidState, message).in_store(name));
+        }
+        Ok(TestStore::new(name))
+    }
+
+    /// The task of this partition that has the store; without a partition the only one that has it.
+    pub(super) fn task_with(&mut self, store: &Arc<str>, partition: Option<u32>) -> Result<&mut Task, Error> {
+        let invalid = |message: String| Error::new(ErrorKind::InvalidState, message).in_store(Arc::clone(store));
+        let holder = self.topology.subtopologies().iter().find(|subtopology| subtopology.stores.contains(store)).map(|holder| holder.id);
+        let assigned = self.threads.iter().flat_map(StreamThread::assigned).filter(|task| Some(task.subtopology) == holder);
+        let mut tasks: Vec<TaskId> = assigned.copied().collect();
+        tasks.sort_unstable();
+        let mut wanted = tasks.iter().filter(|task| partition.is_none_or(|partition| task.partition == partition));
+        let (Some(chosen), None) = (wanted.next().copied(), wanted.next()) else {
+            let partitions: Vec<u32> = tasks.iter().map(|task| task.partition).collect();
+            let asked = partition.map_or_else(|| "no partition is chosen".to_owned(), |partition| format!("no task of partition {partition} has it"));
+            return Err(invalid(format!("{asked}, expected TestStore::in_partition with one of {partitions:?}")));
+        };
+        let open = self.threads.iter_mut().find_map(|thread| thread.task_mut(chosen));
+        open.ok_or_else(|| invalid(format!("task {chosen} is not open, expected its failure to be over: see TopologyTestDriver::failing")))
     }
 
     /// The tasks that retry or have paused, and why.
@@ -444,7 +486,7 @@ impl TopologyTestDriver {
     /// How many records operators have left out by rule, since the last start.
     #[must_use]
     pub fn dropped(&self) -> u64 {
-        self.threads.iter().flat_map(StreamThread::tasks).map(crate::runtime::task::Task::dropped).sum()
+        self.threads.iter().flat_map(StreamThread::tasks).map(Task::dropped).sum()
     }
 
     /// What was restored at the last start.

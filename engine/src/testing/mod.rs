@@ -3,8 +3,10 @@
 mod builder;
 mod driver;
 mod states;
+mod store;
 mod topics;
 
 pub use builder::DriverBuilder;
 pub use driver::TopologyTestDriver;
+pub use store::TestStore;
 pub use topics::{TestInput, TestOutput, TestRecord};

@@ -24,7 +24,15 @@ pub(super) enum Request {
     /// The row of a key.
     Get { store: String, key: String },
     /// Rows.
-    Range { store: String, from: Option<String>, to: Option<String>, prefix: Option<String>, limit: Option<usize> },
+    Range {
+        store: String,
+        from: Option<String>,
+        to: Option<String>,
+        prefix: Option<String>,
+        #[serde(default)]
+        reverse: bool,
+        limit: Option<usize>,
+    },
     /// How many rows.
     Count { store: String },
     /// Which topics there are.
@@ -60,8 +68,8 @@ pub(super) fn of_stores(application: &Application, request: &Request) -> Result<
         }
         Request::Get { store, key } => Ok(serde_json::to_value(find(application, store)?.get(stores, key)?)?),
         Request::Count { store } => Ok(json!(find(application, store)?.count(stores)?)),
-        Request::Range { store, from, to, prefix, limit } => {
-            let selection = Selection { from: from.clone(), to: to.clone(), prefix: prefix.clone(), limit: *limit };
+        Request::Range { store, from, to, prefix, reverse, limit } => {
+            let selection = Selection { from: from.clone(), to: to.clone(), prefix: prefix.clone(), reverse: *reverse, limit: *limit };
             Ok(serde_json::to_value(find(application, store)?.range(stores, &selection)?)?)
         }
         Request::Topics | Request::Tail { .. } | Request::Produce { .. } => {

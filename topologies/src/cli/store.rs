@@ -11,7 +11,7 @@ use super::{Common, Outcome};
 
 #[derive(Subcommand)]
 #[command(
-    after_help = "Examples:\n  straum store list\n  straum store get words-counted foss\n  straum store range words-counted --from a --to f --limit 10 --json"
+    after_help = "Examples:\n  straum store list\n  straum store get words-counted foss\n  straum store range words-counted --from a --to f --limit 10 --json\n  straum store range words-counted --reverse --limit 1"
 )]
 pub(super) enum Store {
     /// Which stores there are, and how many rows they have
@@ -36,6 +36,9 @@ pub(super) enum Store {
         /// Only keys that begin with this
         #[arg(long)]
         prefix: Option<String>,
+        /// The last key of each partition first
+        #[arg(long)]
+        reverse: bool,
         /// At most so many rows
         #[arg(long, default_value_t = 100)]
         limit: usize,
@@ -58,9 +61,14 @@ impl Store {
         let request = match self {
             Self::List => Request::Stores,
             Self::Get { store, key } => Request::Get { store: store.clone(), key: key.clone() },
-            Self::Range { store, from, to, prefix, limit } => {
-                Request::Range { store: store.clone(), from: from.clone(), to: to.clone(), prefix: prefix.clone(), limit: Some(*limit) }
-            }
+            Self::Range { store, from, to, prefix, reverse, limit } => Request::Range {
+                store: store.clone(),
+                from: from.clone(),
+                to: to.clone(),
+                prefix: prefix.clone(),
+                reverse: *reverse,
+                limit: Some(*limit),
+            },
             Self::Count { store } => Request::Count { store: store.clone() },
         };
         let answer = output::masked(common, connection.personal, connection.ask(&request)?);

@@ -51,6 +51,8 @@ pub struct Selection {
     pub to: Option<String>,
     /// Only keys that begin with this text.
     pub prefix: Option<String>,
+    /// Last key first, within each task.
+    pub reverse: bool,
     /// At most so many.
     pub limit: Option<usize>,
 }
@@ -110,7 +112,9 @@ impl StoreDefinition {
             let (from, to) = (bound(&selection.from)?, bound(&selection.to)?);
             let store = stores.open::<K, V>(name)?;
             let mut rows = Vec::new();
-            for (key, value, timestamp) in store.range(from.as_ref(), to.as_ref())? {
+            let (from, to) = (from.as_ref(), to.as_ref());
+            let found = if selection.reverse { store.reverse_range(from, to)? } else { store.range(from, to)? };
+            for (key, value, timestamp) in found {
                 if selection.limit.is_some_and(|limit| rows.len() >= limit) {
                     break;
                 }
@@ -141,7 +145,7 @@ impl StoreDefinition {
         (self.get)(stores, key)
     }
 
-    /// The rows of a selection, by task and then by serialised key.
+    /// The rows of a selection, by task and then by serialised key, as it says.
     ///
     /// # Errors
     /// As [`StoreDefinition::get`].
