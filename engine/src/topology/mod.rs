@@ -43,6 +43,12 @@ impl Topology {
         self.graph.source_topics()
     }
 
+    /// The repartition topics of an application that runs it, sorted: `<application>-<name>-repartition`.
+    #[must_use]
+    pub fn repartition_topics(&self, application: &str) -> Vec<Arc<str>> {
+        self.graph.repartitions.keys().map(|name| TopicRef::Repartition(Arc::clone(name)).resolve(application)).collect()
+    }
+
     /// The topics with a fixed name that sinks write to, sorted.
     #[must_use]
     pub fn sink_topics(&self) -> Vec<Arc<str>> {

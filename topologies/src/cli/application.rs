@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use indicatif::ProgressBar;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use straum::Topology;
 use straum::log::embedded::{EmbeddedLog, EmbeddedOptions};
 use straum::log::kafka::KafkaLog;
@@ -17,6 +17,7 @@ use straum_topologies::registry::{Behind, HttpService, StoreDefinition, Topology
 
 use super::configuration::application_id;
 use super::data_folder::{DataFolder, Occupant};
+use super::first_reading::{FirstReading, Position};
 use super::output;
 use super::place::Place;
 
@@ -31,18 +32,10 @@ pub(super) struct Application {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) group: Arc<str>,
     started: AtomicBool,
-    /// Where the topics it reads ended at the start.
-    ends: OnceLock<Vec<(TopicPartition, i64)>>,
+    /// `None` before it is known where the topics it reads ended at the start.
+    first_reading: Mutex<Option<FirstReading>>,
     /// When everything was last seen to be read.
     caught_up: AtomicI64,
-}
-
-/// Where it is in a partition.
-struct Position {
-    partition: TopicPartition,
-    start: i64,
-    position: i64,
-    end: i64,
 }
 
 /// How an application is opened.
@@ -116,16 +109,16 @@ impl Application {
             clock,
             group,
             started: AtomicBool::new(false),
-            ends: OnceLock::new(),
+            first_reading: Mutex::new(None),
             caught_up,
         })
     }
 
     /// Notes where the topics it reads end now: what is there at the start.
     pub(super) fn note_ends(&self) -> Result<()> {
-        let ends = self.positions()?.into_iter().map(|position| (position.partition, position.end)).collect();
+        let first = FirstReading::of(&self.positions()?, self.topology.repartition_topics(&self.group).len());
         // The first note holds.
-        let _ = self.ends.set(ends);
+        self.first_reading.lock().get_or_insert(first);
         Ok(())
     }
 
@@ -170,11 +163,17 @@ impl Application {
 
     /// Where it is in the topics that its tasks read. Topics of global stores are read by every process and have no position.
     fn positions(&self) -> Result<Vec<Position>> {
+        let topics = self.definition.topics();
+        self.positions_in(topics.iter().map(|topic| topic.name).filter(|topic| self.reads(topic)))
+    }
+
+    fn positions_in<'a>(&self, topics: impl Iterator<Item = &'a str>) -> Result<Vec<Position>> {
         let mut partitions = Vec::new();
-        for topic in self.definition.topics().into_iter().filter(|topic| self.reads(topic.name)) {
-            let numbers = 0..self.place.log().partitions(topic.name)?.unwrap_or(0);
-            partitions.extend(numbers.map(|number| TopicPartition::new(topic.name, number)));
+        for topic in topics {
+            let numbers = 0..self.place.log().partitions(topic)?.unwrap_or(0);
+            partitions.extend(numbers.map(|number| TopicPartition::new(topic, number)));
         }
+        // What is committed is looked up before the ends: see `FirstReading::is_over`.
         let committed = self.place.log().committed(&self.group, &partitions)?;
         let mut positions = Vec::new();
         for (partition, committed) in partitions.into_iter().zip(committed) {
@@ -200,14 +199,14 @@ impl Application {
     pub(super) fn behind(&self) -> Result<Behind> {
         let positions = self.positions()?;
         let records = positions.iter().map(|at| u64::try_from(at.end - at.position).unwrap_or(0)).sum();
-        let reached = |(partition, end): &(TopicPartition, i64)| positions.iter().any(|at| at.partition == *partition && at.position >= *end);
+        let repartitions = || self.positions_in(self.topology.repartition_topics(&self.group).iter().map(|topic| &**topic));
+        let complete = self.first_reading.lock().as_mut().map_or(Ok(false), |first| first.is_over(&positions, repartitions))?;
         let now = self.clock.now();
         if records == 0 {
             self.caught_up.store(now, Ordering::Relaxed);
         }
         let milliseconds = u64::try_from(now - self.caught_up.load(Ordering::Relaxed)).unwrap_or(0);
-        // An end that is not reached by a position may be a marker, which nothing reads.
-        Ok(Behind { records, milliseconds, complete: self.ends.get().is_some_and(|ends| records == 0 || ends.iter().all(reached)) })
+        Ok(Behind { records, milliseconds, complete })
     }
 
     /// Starts it: fills its global stores, then restores and processes.

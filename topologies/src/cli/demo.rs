@@ -111,7 +111,7 @@ impl Demo {
         let dead = dead_letters(&application)?;
         if dead > 0 {
             let letters = if dead == 1 { "1 of them could not be used and is a dead letter" } else { "some could not be used and are dead letters" };
-            say(&format!("{letters}, where it lies and why: straum topic tail {DEAD_LETTERS} --data {}", folder.path().display()))?;
+            say(&format!("{letters}, where it lies and why: {} topic tail {DEAD_LETTERS} --data {}", program(), folder.path().display()))?;
         }
         say("\nThe topology, from its topics through its stores:")?;
         say(&outline(&application))?;

@@ -12,6 +12,7 @@ mod data_folder;
 mod demo;
 mod describe;
 mod doctor;
+mod first_reading;
 mod generate;
 mod group;
 mod kafka_process;
