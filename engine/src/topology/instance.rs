@@ -127,6 +127,11 @@ impl Instance<'_> {
         typed.map_err(|_| Error::topology("store is of another type").in_store(Arc::clone(name)))
     }
 
+    /// Whether a store is restored from the topic that its table is read from.
+    pub(crate) fn has_source_changelog(&self, store: &str) -> bool {
+        self.graph.stores.get(store).is_some_and(|entry| entry.source.is_some())
+    }
+
     /// Whether any node below the one being made gives results for records with a null key.
     pub(crate) fn joins_null_keys_below(&self) -> bool {
         self.graph.joins_null_keys_below(self.node)
