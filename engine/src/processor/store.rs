@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -76,6 +76,8 @@ pub(crate) struct ConnectedStores {
     pub(crate) task: Rc<TaskContext>,
     pub(crate) stores: BTreeMap<Arc<str>, Rc<dyn Any>>,
     pub(crate) globals: BTreeMap<Arc<str>, Arc<dyn Any + Send + Sync>>,
+    /// Those that have a source topic for their changelog: only its table may write them.
+    pub(crate) of_sources: BTreeSet<Arc<str>>,
 }
 
 impl ConnectedStores {
@@ -85,7 +87,8 @@ impl ConnectedStores {
             return Ok(KeyValue { name: Arc::clone(name), inner: Inner::Global(view.clone()), task: Rc::clone(&self.task) });
         }
         let store = Rc::clone(self.connected(name)?).downcast::<RefCell<Store<K, V>>>().map_err(|_| wrong_type::<K, V>(name))?;
-        Ok(KeyValue { name: Arc::clone(name), inner: Inner::Task(store), task: Rc::clone(&self.task) })
+        let inner = if self.of_sources.contains(name) { Inner::Source(store) } else { Inner::Task(store) };
+        Ok(KeyValue { name: Arc::clone(name), inner, task: Rc::clone(&self.task) })
     }
 
     pub(crate) fn custom<S: StateStore>(&self, name: &str) -> Result<Rc<RefCell<S>>, Error> {
@@ -111,7 +114,7 @@ fn wrong_type<K, V>(name: &Arc<str>) -> Error {
 /// A key-value store as a processor sees it. Writes carry the timestamp of the record in progress unless another is given.
 /// Kafka Streams: `KeyValueStore` and `TimestampedKeyValueStore`.
 ///
-/// A global store can be read, not written. All errors are the store's: return them, so that the record is undone.
+/// A global store can be read, not written; nor can that of a table whose source topic is its changelog. All errors are the store's: return them, so that the record is undone.
 ///
 /// ```
 /// # use straum::{BoxError, dsl::*, processor::*, serde::*, testing::*};
@@ -149,6 +152,8 @@ pub struct KeyValue<K, V> {
 
 enum Inner<K, V> {
     Task(Rc<RefCell<Store<K, V>>>),
+    /// What is written here would not be in the topic that it is restored from.
+    Source(Rc<RefCell<Store<K, V>>>),
     Global(GlobalView<K, V>),
 }
 
@@ -159,7 +164,7 @@ impl<K: 'static, V: Clone + 'static> KeyValue<K, V> {
     /// The store's.
     pub fn get(&self, key: &K) -> Result<Option<V>, StateError> {
         match &self.inner {
-            Inner::Task(store) => store.borrow_mut().get(key),
+            Inner::Task(store) | Inner::Source(store) => store.borrow_mut().get(key),
             Inner::Global(view) => Ok(view.get(key)?.map(|found| found.value)),
         }
     }
@@ -170,7 +175,7 @@ impl<K: 'static, V: Clone + 'static> KeyValue<K, V> {
     /// The store's.
     pub fn get_with_timestamp(&self, key: &K) -> Result<Option<ValueAndTimestamp<V>>, StateError> {
         match &self.inner {
-            Inner::Task(store) => store.borrow_mut().get_with_timestamp(key),
+            Inner::Task(store) | Inner::Source(store) => store.borrow_mut().get_with_timestamp(key),
             Inner::Global(view) => view.get(key),
         }
     }
@@ -226,7 +231,7 @@ impl<K: 'static, V: Clone + 'static> KeyValue<K, V> {
     /// # Errors
     /// The store's.
     pub fn range(&self, from: Option<&K>, to: Option<&K>) -> Result<StoreIterator<K, V>, StateError> {
-        self.writable()?.borrow_mut().range(from, to)
+        self.scanned()?.borrow_mut().range(from, to)
     }
 
     /// As [`KeyValue::range`], last key first.
@@ -234,7 +239,7 @@ impl<K: 'static, V: Clone + 'static> KeyValue<K, V> {
     /// # Errors
     /// The store's.
     pub fn reverse_range(&self, from: Option<&K>, to: Option<&K>) -> Result<StoreIterator<K, V>, StateError> {
-        self.writable()?.borrow_mut().reverse_range(from, to)
+        self.scanned()?.borrow_mut().reverse_range(from, to)
     }
 
     /// All rows, by serialised key.
@@ -250,14 +255,14 @@ impl<K: 'static, V: Clone + 'static> KeyValue<K, V> {
     /// # Errors
     /// The store's.
     pub fn prefix_scan(&self, prefix: &[u8]) -> Result<StoreIterator<K, V>, StateError> {
-        Ok(self.writable()?.borrow_mut().prefix_scan_bytes(prefix))
+        Ok(self.scanned()?.borrow_mut().prefix_scan_bytes(prefix))
     }
 
     /// About how many rows there are.
     #[must_use]
     pub fn approximate_count(&self) -> u64 {
         match &self.inner {
-            Inner::Task(store) => store.borrow().approximate_count(),
+            Inner::Task(store) | Inner::Source(store) => store.borrow().approximate_count(),
             Inner::Global(view) => view.approximate_count(),
         }
     }
@@ -265,6 +270,17 @@ impl<K: 'static, V: Clone + 'static> KeyValue<K, V> {
     fn writable(&self) -> Result<&RefCell<Store<K, V>>, StateError> {
         match &self.inner {
             Inner::Task(store) => Ok(store),
+            Inner::Source(_) => {
+                let message = "cannot write: the store is restored from the topic that its table is read from, expected only the table to write it";
+                Err(StateError::new(StateErrorKind::Misuse, message).in_store(&self.name))
+            }
+            Inner::Global(view) => Err(view.not_writable()),
+        }
+    }
+
+    fn scanned(&self) -> Result<&RefCell<Store<K, V>>, StateError> {
+        match &self.inner {
+            Inner::Task(store) | Inner::Source(store) => Ok(store),
             Inner::Global(view) => Err(view.not_writable()),
         }
     }

@@ -146,8 +146,9 @@ impl Instance<'_> {
     /// The stores the node was connected to, and every global one.
     pub(crate) fn connected(&self) -> ConnectedStores {
         let names = self.graph.node(self.node).map(|node| node.stores.clone()).unwrap_or_default();
+        let of_sources = names.iter().filter(|name| self.has_source_changelog(name)).cloned().collect();
         let stores = names.into_iter().filter_map(|name| self.stores.get(&name).map(|built| (name, Rc::clone(&built.typed)))).collect();
-        ConnectedStores { task: Rc::clone(&self.task), stores, globals: self.globals.clone() }
+        ConnectedStores { task: Rc::clone(&self.task), stores, globals: self.globals.clone(), of_sources }
     }
 
     /// Registers a node whose store caches. Of several with one store any will do.

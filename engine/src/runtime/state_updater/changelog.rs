@@ -146,7 +146,7 @@ impl Changelog {
     }
 
     /// Writes the rows of a batch; of a source topic, of the part that is processed.
-    pub(super) fn apply(&mut self, state: &TaskState, batch: &RecordBatch) -> Result<(), Error> {
+    pub(super) fn apply(&mut self, state: &TaskState, batch: RecordBatch) -> Result<(), Error> {
         if let Some(source) = &mut self.source {
             source.hold(batch);
             return self.apply_held(state);

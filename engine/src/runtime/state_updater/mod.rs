@@ -6,6 +6,8 @@
 
 mod changelog;
 mod source;
+#[cfg(test)]
+mod tests;
 mod updates;
 
 use std::collections::VecDeque;

@@ -26,8 +26,8 @@ impl SourceReading {
         Self { rows: Arc::clone(rows), partition_time: -1, held: VecDeque::new(), is_paused: false }
     }
 
-    pub(super) fn hold(&mut self, batch: &RecordBatch) {
-        self.held.push_back(batch.clone());
+    pub(super) fn hold(&mut self, batch: RecordBatch) {
+        self.held.push_back(batch);
     }
 
     /// The next batch from `position` on, taken out when all of it lies before `end`; none when there is none before `end`.

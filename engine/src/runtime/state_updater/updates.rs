@@ -286,7 +286,7 @@ impl Updates {
         let mut failed = Vec::new();
         for batch in self.batches.drain(..) {
             let Some((id, role, state, changelog)) = changelog_at(&mut self.tasks, batch.partition()) else { continue };
-            match changelog.apply(state, &batch) {
+            match changelog.apply(state, batch) {
                 Ok(()) if role == TaskRole::Active => self.environment.probe.reached(ProbePoint::MidRestore),
                 Ok(()) => {}
                 Err(error) => failed.push((id, error)),
