@@ -42,7 +42,10 @@ fn summing(config: &StreamsConfig) -> Topology {
 
 fn sum(table: KTable<String, i64>) {
     let grouped = table.group_by("by-all", |_, value| ("all".to_owned(), *value), Grouped::with(Utf8, I64));
-    grouped.reduce(|sum, value| sum + value, |sum, value| sum - value, Materialized::named("sum")).to_stream().to("sums", Produced::with(Utf8, I64.nullable()));
+    grouped
+        .reduce(|sum, value| sum + value, |sum, value| sum - value, Materialized::named("sum"))
+        .to_stream()
+        .to("sums", Produced::with(Utf8, I64.nullable()));
 }
 
 /// A log, and the folder of an application that comes and goes.
@@ -194,10 +197,9 @@ fn a_state_that_is_behind_the_group_reads_only_what_it_lacks() {
 
 #[test]
 fn a_state_that_is_ahead_of_a_group_that_was_set_back_is_rebuilt_exactly_once_and_kept_at_least_once() {
-    for (guarantee, expected) in [
-        (ProcessingGuarantee::ExactlyOnce, vec![row("a", 1, 10)]),
-        (ProcessingGuarantee::AtLeastOnce, vec![row("a", 3, 30), row("b", 2, 20)]),
-    ] {
+    for (guarantee, expected) in
+        [(ProcessingGuarantee::ExactlyOnce, vec![row("a", 1, 10)]), (ProcessingGuarantee::AtLeastOnce, vec![row("a", 3, 30), row("b", 2, 20)])]
+    {
         let mut home = Home::new();
         home.config.processing_guarantee = guarantee;
         let topology = summing(&home.config);
@@ -277,7 +279,8 @@ fn keys_values_and_times_are_the_stores_and_not_the_topics() {
     let home = Home::new();
     let builder = StreamsBuilder::new();
     // Times ten; one has no time.
-    let consumed = Consumed::with(Json::<String>::new(), I64).with_timestamp_extractor(|record, _| if *record.value == 99 { -1 } else { record.value * 10 });
+    let consumed =
+        Consumed::with(Json::<String>::new(), I64).with_timestamp_extractor(|record, _| if *record.value == 99 { -1 } else { record.value * 10 });
     sum(builder.table("in", consumed, Materialized::with(ROWS, Json::<i64>::new())));
     let topology = builder.build_for(&home.config).unwrap();
     let number = |number: i64| number.to_be_bytes();

@@ -226,11 +226,7 @@ impl StreamsBuilder {
     ) -> NodeId {
         let (reader, reset) = (RecordReader::new(Arc::clone(&name), &consumed), consumed.reset);
         let factory = Arc::new(move |instance: &mut crate::topology::Instance<'_>| {
-            let source = Source {
-                reader: reader.clone(),
-                downstream: instance.downstream::<K, V>()?,
-                task: Rc::clone(&instance.task),
-            };
+            let source = Source { reader: reader.clone(), downstream: instance.downstream::<K, V>()?, task: Rc::clone(&instance.task) };
             Ok(Built::Source(Rc::new(source) as Rc<dyn SourceNode>))
         });
         // A topic named twice is read once.

@@ -48,8 +48,7 @@ impl<K: 'static, V: 'static> RecordReader<K, V> {
         match &self.extractor {
             None if record.timestamp < 0 => {
                 let timestamp = record.timestamp;
-                let message =
-                    format!("timestamp {timestamp} is negative, expected milliseconds since the epoch or an extractor that tells the time");
+                let message = format!("timestamp {timestamp} is negative, expected milliseconds since the epoch or an extractor that tells the time");
                 return Err(Error::new(ErrorKind::Deserialization, message).at(batch.partition(), raw.offset).in_node(&self.name));
             }
             None => {}

@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use crate::error::Error;
 use crate::log::{LogRecord, Offset, RecordBatch, TopicPartition};
+use crate::processor::Record;
 use crate::processor::edge::Downstream;
 use crate::processor::record_reader::RecordReader;
 use crate::processor::task_context::{RecordSource, TaskContext};
-use crate::processor::Record;
 
 /// Tells a record's time. Given the record with the log's timestamp, and the largest time seen in its partition (−1 at
 /// first); a negative result leaves the record out. Kafka Streams: `TimestampExtractor`.

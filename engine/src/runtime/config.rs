@@ -68,7 +68,8 @@ impl std::str::FromStr for TopologyOptimization {
             "none" => Ok(Self::None),
             "reuse.ktable.source.topics" => Ok(Self::ReuseSourceTopics),
             other => {
-                let expected = "none or reuse.ktable.source.topics (merge.repartition.topics and single.store.self.join, and so all, are not supported)";
+                let expected =
+                    "none or reuse.ktable.source.topics (merge.repartition.topics and single.store.self.join, and so all, are not supported)";
                 Err(invalid("topology.optimization", other, expected))
             }
         }

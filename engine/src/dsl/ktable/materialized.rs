@@ -10,11 +10,11 @@ use straum_state::{KeyValueStoreBuilder, SharedSerde, Unforwarded, ValueAndTimes
 use crate::dsl::ktable::table::{Table, ValueGetter};
 use crate::dsl::{Materialized, StreamsBuilder};
 use crate::error::Error;
-use crate::processor::{Headers, Record};
 use crate::processor::cache::{CachedContext, FlushCache};
 use crate::processor::edge::Downstream;
 use crate::processor::store::Store;
 use crate::processor::task_context::TaskContext;
+use crate::processor::{Headers, Record};
 use crate::serde::Change;
 use crate::topology::{CacheOf, Instance, NodeId, SourceChangelog};
 

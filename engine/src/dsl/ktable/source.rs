@@ -22,10 +22,11 @@ impl StreamsBuilder {
     /// Built [for](StreamsBuilder::build_for) `topology.optimization` = `reuse.ktable.source.topics`, the table's store has no changelog
     /// topic, be it logged or not: it is restored from the topic itself, up to the offset that the group has committed. The topic has to keep
     /// what the table needs (`cleanup.policy=compact`), and only the table may write the store: what a processor puts there is
-    /// not in the topic. A record that the source cannot read, or whose time its extractor makes negative, is left out of the
+    /// not in the topic. What the group has begun behind (an offset reset other than to the oldest record) is there after a restore, as in
+    /// Kafka Streams. A record that the source cannot read, or whose time its extractor makes negative, is left out of the
     /// restore as it was of the processing. A record that fails in an operator below, and is left out by its handler, leaves its row in
     /// the table, as it would be after a restore. An extractor that goes by the partition's time has, in a restore, that of the
-    /// records restored.
+    /// records restored. A broker hands out standby tasks of sub-topologies with a changelog of their own alone.
     ///
     /// ```
     /// # use straum::{dsl::*, serde::*, testing::*};

@@ -202,13 +202,7 @@ fn processed(committed: Option<Offset>, beginning: Offset, high_watermark: Offse
 
 /// Where the state stands in the changelog, if it was made from this very topic: offsets of a deleted one of the same name mean
 /// nothing in this.
-fn known_offset(
-    log: &dyn Log,
-    state: &TaskState,
-    store: &str,
-    changelog: &TopicPartition,
-    is_source: bool,
-) -> Result<Option<Offset>, Error> {
+fn known_offset(log: &dyn Log, state: &TaskState, store: &str, changelog: &TopicPartition, is_source: bool) -> Result<Option<Offset>, Error> {
     let identity = identity(log, changelog, is_source)?;
     let known = state.topic_identity(store);
     let fits = match (&known, &identity) {
