@@ -1,6 +1,7 @@
 //! Copies of tables whose source topic is their changelog: they have what the group has processed, and nothing beyond.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
@@ -42,7 +43,7 @@ struct Copied {
 impl Copied {
     fn new() -> Self {
         let log = Arc::new(EmbeddedLog::in_memory(EmbeddedOptions::new()).unwrap());
-        log.create_topic(&TopicSpec { name: "in".to_owned(), partitions: 1, config: Default::default() }).unwrap();
+        log.create_topic(&TopicSpec { name: "in".to_owned(), partitions: 1, config: BTreeMap::new() }).unwrap();
         let config = StreamsConfig { topology_optimization: TopologyOptimization::ReuseSourceTopics, ..StreamsConfig::new("app") };
         let builder = StreamsBuilder::new();
         let table = builder.table("in", Consumed::with(Utf8, I64), Materialized::named("rows"));
