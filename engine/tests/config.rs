@@ -117,6 +117,33 @@ fn processing_guarantee_decides_whether_outputs_wait_for_the_commit() {
     assert_eq!(parse(&[("processing.guarantee", "at_least_once")]).unwrap().commit_interval, Duration::from_secs(30));
 }
 
+#[test]
+fn topology_optimization_gives_a_table_its_source_topic_for_a_changelog() {
+    let built = |optimization: &str| {
+        let builder = StreamsBuilder::new();
+        builder.table("in", Consumed::with(Utf8, I64), Materialized::named("rows")).to_stream().to("out", Produced::with(Utf8, I64));
+        builder.build_for(&parse(&[("topology.optimization", optimization)]).unwrap()).unwrap()
+    };
+    for (optimization, has_own) in [("none", true), ("reuse.ktable.source.topics", false)] {
+        let topology = built(optimization);
+        let mut driver = driver(&[("topology.optimization", optimization)], &topology).start().unwrap();
+        pipe(&mut driver, "in", "a", 0);
+        assert_eq!(driver.store::<String, i64>("rows").unwrap().get(&"a".to_owned()).unwrap(), Some(1));
+        assert_eq!(driver.log().topics().unwrap().contains(&"app-rows-changelog".to_owned()), has_own, "{optimization}");
+    }
+    for refused in ["all", "merge.repartition.topics", "reuse.ktable.source.topics,single.store.self.join", "some"] {
+        let error = parse(&[("topology.optimization", refused)]).unwrap_err().to_string();
+        assert!(error.contains(&format!("topology.optimization is {refused}, expected none or reuse.ktable.source.topics")), "{error}");
+    }
+    for (set, of_topology) in [("none", "reuse.ktable.source.topics"), ("reuse.ktable.source.topics", "none")] {
+        let log = Arc::new(EmbeddedLog::in_memory(EmbeddedOptions::new()).unwrap());
+        let config = parse(&[("topology.optimization", set)]).unwrap();
+        let error = Streams::new(&built(of_topology), config, log, StreamsOptions::default()).start().unwrap_err();
+        assert_eq!(error.kind(), straum::ErrorKind::Config);
+        assert!(error.to_string().contains(&format!("topology.optimization is {set}, expected {of_topology}")), "{error}");
+    }
+}
+
 fn joining() -> Topology {
     let builder = StreamsBuilder::new();
     let table = builder.table("table", Consumed::with(Utf8, I64), Materialized::named("table"));
@@ -490,6 +517,10 @@ fn what_no_source_may_say_is_refused_where_it_stands() {
         ("group.protocol=consumer", &[], &["group.protocol is consumer, expected streams, classic"]),
         ("ssl.truststore.location=/x.jks", &[], &["a setting of the JVM", "ssl.ca.location"]),
         ("producer.sasl.jaas.config=x", &[], &["a setting of the JVM", "sasl.username"]),
+        ("transactional.id=x", &[], &["transactional.id", "the engine's own"]),
+        ("consumer.isolation.level=x", &[], &["isolation.level", "the engine's own"]),
+        ("num.standby.replicas=1", &[], &["streams.num.standby.replicas of the group"]),
+        ("cache.max.bytes.buffering=1", &[], &["statestore.cache.max.bytes"]),
         ("", &[("STRAUM_NUM_STREAM_THREAD", "2")], &["STRAUM_NUM_STREAM_THREAD: ", "did you mean num.stream.threads"]),
         ("", &[("STRAUM_NUM_STREAM_THREADS", "0")], &["STRAUM_NUM_STREAM_THREADS: ", "num.stream.threads is 0"]),
     ] {

@@ -5,6 +5,7 @@ use straum::Topology;
 use straum::dsl::{Consumed, Grouped, Joined, Materialized, Produced, Repartitioned, StreamsBuilder};
 use straum::group::heartbeat_topology;
 use straum::group::wire::{HeartbeatRequest, HeartbeatTopology, Wire, Writer};
+use straum::runtime::{StreamsConfig, TopologyOptimization};
 use straum::serde::{I64, Utf8};
 
 /// That of the JVM session, but for its window store.
@@ -34,6 +35,21 @@ fn it_is_what_a_jvm_application_sends() {
     // The JVM's order of the indices is that of a hash set, which no other client can know.
     expected.subtopologies[0].copartition_groups[0].source_topics.sort_unstable();
     assert_eq!(heartbeat_topology(&of_the_jvm_session(), "jvm-app-1"), expected);
+}
+
+#[test]
+fn a_source_topic_that_is_a_changelog_is_a_source_topic_alone() {
+    let told = |config: &StreamsConfig| {
+        let builder = StreamsBuilder::new();
+        let _ = builder.table("in", Consumed::with(Utf8, Utf8), Materialized::named("rows"));
+        let mut told = heartbeat_topology(&builder.build_for(config).unwrap(), "app");
+        let subtopology = told.subtopologies.remove(0);
+        (subtopology.source_topics, subtopology.state_changelog_topics.into_iter().map(|topic| topic.name).collect::<Vec<_>>())
+    };
+    let source = vec!["in".to_owned()];
+    assert_eq!(told(&StreamsConfig::new("app")), (source.clone(), vec!["app-rows-changelog".to_owned()]));
+    let reusing = StreamsConfig { topology_optimization: TopologyOptimization::ReuseSourceTopics, ..StreamsConfig::new("app") };
+    assert_eq!(told(&reusing), (source, Vec::new()));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use straum::dsl::{Consumed, Grouped, Materialized, Produced, StreamsBuilder};
 use straum::log::kafka::{GroupProtocol, KafkaLog, KafkaOptions};
 use straum::log::{HeaderView, Log, OutputBatch, TopicSpec};
-use straum::runtime::{ProcessingGuarantee, State, Streams, StreamsConfig, StreamsOptions, TaskRole};
+use straum::runtime::{ProcessingGuarantee, State, Streams, StreamsConfig, StreamsOptions, TaskRole, TopologyOptimization};
 use straum::serde::{I64, Utf8};
 use straum::topology::TaskId;
 use support::application::{Application, CUSTOMERS, Gate, Instance, PARTITIONS, TASKS, wait, wait_for_tasks};
@@ -138,6 +138,57 @@ fn a_standby_task_becomes_active_with_the_copy_it_has() {
     assert_eq!(rows(&second), CUSTOMERS);
     application.send(200);
     application.every_record_counts_once();
+}
+
+/// Where the copies of the table stand, all together.
+fn copied(instances: &[&Instance]) -> i64 {
+    let changelogs = instances.iter().flat_map(|instance| instance.streams.changelogs());
+    changelogs.filter(|changelog| changelog.role == TaskRole::Standby && &*changelog.store == "rows").map(|changelog| changelog.position).sum()
+}
+
+#[test]
+fn a_table_is_restored_and_copied_from_its_source_topic_up_to_what_was_processed() {
+    let application = Application::new(&BROKER, "reusing");
+    let group = ["--entity-type", "groups", "--entity-name", "reusing", "--add-config", "streams.num.standby.replicas=1"];
+    BROKER.tool("kafka.admin.ConfigCommand", &[&["--bootstrap-server", "{bootstrap}", "--alter"], &group[..]].concat());
+    let mut config = StreamsConfig::new("reusing");
+    config.topology_optimization = TopologyOptimization::ReuseSourceTopics;
+    let builder = StreamsBuilder::new();
+    // Every key is new: a row that is there before its record is processed is taken from its customer's count first.
+    let table = builder.table(application.topic("in"), Consumed::with(Utf8, Utf8), Materialized::named("rows"));
+    // Only a sub-topology with a changelog of its own is one that the broker hands out copies of.
+    let kept = table.filter(|_, _| true).materialize(Materialized::with("kept", Utf8));
+    let grouped = kept.group_by("by-customer", |_, customer| (customer.clone(), customer.clone()), Grouped::with(Utf8, Utf8));
+    grouped.count(Materialized::named("counts")).to_stream().to(application.topic("out"), Produced::with(Utf8, I64));
+    let topology = builder.build_for(&config).unwrap();
+    let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let start = |folder: &tempfile::TempDir| {
+        application.instance_of(&topology, folder.path(), |config| config.topology_optimization = TopologyOptimization::ReuseSourceTopics)
+    };
+    let rows = |instance: &Instance| instance.streams.store::<String, String>("rows").map_or(0, |store| store.all().unwrap().len());
+
+    let mut first = start(&folders[0]);
+    let mut second = start(&folders[1]);
+    wait_for_tasks("they share the tasks", &[(&first, TASKS / 2), (&second, TASKS / 2)]);
+    application.send(300);
+    application.every_record_counts_once();
+    wait("the table's copies have followed", || copied(&[&first, &second]) == 300);
+    first.streams.close_and_leave().unwrap();
+    application.send(100);
+    wait_for_tasks("the second has all tasks", &[(&second, TASKS)]);
+    application.every_record_counts_once();
+    assert_eq!(rows(&second), 400);
+    second.streams.close_and_leave().unwrap();
+
+    application.send(50);
+    let third = start(&folders[2]);
+    wait_for_tasks("the third has all tasks", &[(&third, TASKS)]);
+    let restored = third.streams.restored().into_iter().map(|(_, restored)| restored).filter(|restored| &*restored.store == "rows");
+    assert_eq!(restored.map(|restored| (restored.from, restored.records)).fold((None, 0), |sum, one| (sum.0.or(one.0), sum.1 + one.1)), (None, 400));
+    application.every_record_counts_once();
+    assert_eq!(rows(&third), 450);
+    let topics = BROKER.tool("org.apache.kafka.tools.TopicCommand", &["--bootstrap-server", "{bootstrap}", "--list"]);
+    assert!(topics.contains("reusing-counts-changelog") && topics.contains("reusing-kept-changelog") && !topics.contains("reusing-rows"), "{topics}");
 }
 
 #[test]

@@ -10,8 +10,10 @@ use straum_state::{KeyValueStoreBuilder, StoreSupplier};
 
 use crate::dsl::{Consumed, KStream};
 use crate::error::Error;
+use crate::processor::record_reader::RecordReader;
 use crate::processor::source::{Source, SourceNode};
 use crate::processor::{CachedContext, StoreHandle};
+use crate::runtime::{StreamsConfig, TopologyOptimization};
 use crate::topology::{Built, Graph, NodeId, NodeKind, TopicRef, Topology};
 
 /// Declares a topology. Kafka Streams: `StreamsBuilder`.
@@ -181,7 +183,31 @@ impl StreamsBuilder {
     /// [`ErrorKind::Topology`](crate::ErrorKind::Topology) with the first mistake found: two operators or stores of one name, a topic read
     /// twice, a store that does not exist, a missing serde.
     pub fn build(&self) -> Result<Topology, Error> {
-        self.graph.take().into_topology()
+        self.graph.take().into_topology(TopologyOptimization::None)
+    }
+
+    /// The topology, checked, and made as `topology.optimization` of these settings says. Kafka Streams:
+    /// `StreamsBuilder.build(properties)`.
+    ///
+    /// Another `topology.optimization` is another topology: the internal topics are not the same, so a streams group refuses it until it
+    /// is deleted. A store whose changelog is another than before is made anew from it.
+    ///
+    /// ```
+    /// # use straum::{dsl::*, log::Log, runtime::StreamsConfig, serde::*, testing::*};
+    /// let config = StreamsConfig::from_settings([("application.id", "test"), ("topology.optimization", "reuse.ktable.source.topics")])?;
+    /// # let builder = StreamsBuilder::new();
+    /// builder.table("in", Consumed::with(Utf8, I64), Materialized::named("rows")).to_stream().to("out", Produced::with(Utf8, I64));
+    /// let mut driver = TopologyTestDriver::new(&builder.build_for(&config)?)?;
+    /// driver.input("in", Utf8, I64).pipe_values(&mut driver, [("a", 1)])?;
+    /// assert_eq!(driver.store::<String, i64>("rows")?.get(&"a".to_owned())?, Some(1));
+    /// assert!(!driver.log().topics()?.contains(&"test-rows-changelog".to_owned()));
+    /// # Ok::<(), straum::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`StreamsBuilder::build`].
+    pub fn build_for(&self, config: &StreamsConfig) -> Result<Topology, Error> {
+        self.graph.take().into_topology(config.topology_optimization)
     }
 
     pub(crate) fn with_graph<T>(&self, work: impl FnOnce(&mut Graph) -> T) -> T {
@@ -198,17 +224,9 @@ impl StreamsBuilder {
         topics: impl IntoIterator<Item = TopicRef>,
         consumed: Consumed<K, V>,
     ) -> NodeId {
-        let of_node = Arc::clone(&name);
-        let Consumed { key_serde, value_serde, extractor, reset } = consumed;
+        let (reader, reset) = (RecordReader::new(Arc::clone(&name), &consumed), consumed.reset);
         let factory = Arc::new(move |instance: &mut crate::topology::Instance<'_>| {
-            let source = Source {
-                name: Arc::clone(&of_node),
-                key_serde: Arc::clone(&key_serde),
-                value_serde: Arc::clone(&value_serde),
-                extractor: extractor.clone(),
-                downstream: instance.downstream::<K, V>()?,
-                task: Rc::clone(&instance.task),
-            };
+            let source = Source { reader: reader.clone(), downstream: instance.downstream::<K, V>()?, task: Rc::clone(&instance.task) };
             Ok(Built::Source(Rc::new(source) as Rc<dyn SourceNode>))
         });
         // A topic named twice is read once.

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -249,7 +249,7 @@ impl<K: 'static, V: 'static, SK: 'static, SV: Clone + 'static, S: ProcessorSuppl
         };
         let built = context.supplier.build(context.state.column(name)?, store_context)?;
         let stores = BTreeMap::from([(Arc::clone(name), Rc::clone(&built.typed))]);
-        let connected = ConnectedStores { task: Rc::clone(&context.task), stores, globals: BTreeMap::new() };
+        let connected = ConnectedStores { task: Rc::clone(&context.task), stores, globals: BTreeMap::new(), of_sources: BTreeSet::new() };
         let nothing_below = Downstream::new(Vec::new(), Vec::new(), None);
         Ok(Box::new(GlobalProcessorUpdater {
             node: ProcessNode::start(&self.node, self.supplier.get(), nothing_below, connected, &context.task)?,

@@ -13,8 +13,10 @@ pub(crate) mod panicking;
 pub(crate) mod process;
 pub(crate) mod punctuation;
 mod record;
+pub(crate) mod record_reader;
 pub(crate) mod sink;
 pub(crate) mod source;
+pub(crate) mod source_changelog;
 pub(crate) mod store;
 pub(crate) mod task_context;
 

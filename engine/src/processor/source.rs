@@ -8,13 +8,12 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use straum_state::{Part, SerdeContext, SharedSerde};
-
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::log::{LogRecord, Offset, RecordBatch, TopicPartition};
+use crate::processor::Record;
 use crate::processor::edge::Downstream;
+use crate::processor::record_reader::RecordReader;
 use crate::processor::task_context::{RecordSource, TaskContext};
-use crate::processor::{Headers, Record};
 
 /// Tells a record's time. Given the record with the log's timestamp, and the largest time seen in its partition (−1 at
 /// first); a negative result leaves the record out. Kafka Streams: `TimestampExtractor`.
@@ -60,10 +59,7 @@ pub(crate) trait PartitionQueue {
 }
 
 pub(crate) struct Source<K, V> {
-    pub(crate) name: Arc<str>,
-    pub(crate) key_serde: SharedSerde<K>,
-    pub(crate) value_serde: SharedSerde<V>,
-    pub(crate) extractor: Option<TimestampExtractor<K, V>>,
+    pub(crate) reader: RecordReader<K, V>,
     pub(crate) downstream: Downstream<K, V>,
     pub(crate) task: Rc<TaskContext>,
 }
@@ -98,35 +94,13 @@ struct TypedQueue<K, V> {
     partition_time: i64,
 }
 
-impl<K: 'static, V: 'static> TypedQueue<K, V> {
-    fn read(&self) -> Result<Option<Record<K, V>>, Error> {
-        let Some(batch) = self.batches.front() else { return Ok(None) };
-        let Some(raw) = batch.get(self.cursor) else { return Ok(None) };
-        let topic = &self.partition.topic;
-        let failed = |what: &str, error| {
-            let failed = Error::new(ErrorKind::Deserialization, format!("cannot deserialise the {what}"));
-            failed.with_source(error).at(&self.partition, raw.offset).in_node(&self.source.name)
-        };
-        let key = self.source.key_serde.deserialize(raw.key, SerdeContext::new(topic, Part::Key)).map_err(|error| failed("key", error))?;
-        let value = self.source.value_serde.deserialize(raw.value, SerdeContext::new(topic, Part::Value)).map_err(|error| failed("value", error))?;
-        let headers = Headers::from_encoded(batch.headers(self.cursor));
-        Ok(Some(Record { key, value, timestamp: raw.timestamp, headers }))
-    }
-
-    fn invalid_timestamp(&self, timestamp: i64) -> Error {
-        let message = format!("timestamp {timestamp} is negative, expected milliseconds since the epoch or an extractor that tells the time");
-        let offset = self.raw().map_or(-1, |raw| raw.offset);
-        Error::new(ErrorKind::Deserialization, message).at(&self.partition, offset).in_node(&self.source.name)
-    }
-}
-
 impl<K: 'static, V: 'static> PartitionQueue for TypedQueue<K, V> {
     fn partition(&self) -> &TopicPartition {
         &self.partition
     }
 
     fn node(&self) -> &Arc<str> {
-        &self.source.name
+        &self.source.reader.name
     }
 
     fn offer(&mut self, batch: RecordBatch) {
@@ -150,16 +124,8 @@ impl<K: 'static, V: 'static> PartitionQueue for TypedQueue<K, V> {
             if let Some(head) = &self.head {
                 return Ok(Head::Ready(head.timestamp));
             }
-            let Some(mut record) = self.read()? else { return Ok(Head::Empty) };
-            match &self.source.extractor {
-                None if record.timestamp < 0 => return Err(self.invalid_timestamp(record.timestamp)),
-                None => {}
-                Some(extractor) => {
-                    let Record { key, value, timestamp, headers } = &record;
-                    let shown = Record { key, value, timestamp: *timestamp, headers: headers.clone() };
-                    record.timestamp = extractor(shown, self.partition_time);
-                }
-            }
+            let Some(batch) = self.batches.front() else { return Ok(Head::Empty) };
+            let Some(record) = self.source.reader.record(batch, self.cursor, self.partition_time)? else { return Ok(Head::Empty) };
             if record.timestamp < 0 {
                 self.source.task.drop_record();
                 self.accept();

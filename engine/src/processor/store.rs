@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -77,6 +77,8 @@ pub(crate) struct ConnectedStores {
     pub(crate) task: Rc<TaskContext>,
     pub(crate) stores: BTreeMap<Arc<str>, Rc<dyn Any>>,
     pub(crate) globals: BTreeMap<Arc<str>, Arc<dyn Any + Send + Sync>>,
+    /// Those that have a source topic for their changelog: only its table may write them.
+    pub(crate) of_sources: BTreeSet<Arc<str>>,
 }
 
 impl ConnectedStores {
@@ -86,7 +88,8 @@ impl ConnectedStores {
             return Ok(KeyValue { name: Arc::clone(name), inner: Inner::Global(view.clone()), task: Rc::clone(&self.task) });
         }
         let store = Rc::clone(self.connected(name)?).downcast::<RefCell<Store<K, V>>>().map_err(|_| wrong_type::<K, V>(name))?;
-        Ok(KeyValue { name: Arc::clone(name), inner: Inner::Task(store), task: Rc::clone(&self.task) })
+        let inner = if self.of_sources.contains(name) { Inner::Source(store) } else { Inner::Task(store) };
+        Ok(KeyValue { name: Arc::clone(name), inner, task: Rc::clone(&self.task) })
     }
 
     pub(crate) fn custom<S: StateStore>(&self, name: &str) -> Result<Rc<RefCell<S>>, Error> {
@@ -113,7 +116,8 @@ fn wrong_type<K, V>(name: &Arc<str>) -> Error {
 /// Kafka Streams: `KeyValueStore` and `TimestampedKeyValueStore`.
 ///
 /// A global store can be read, by every method that reads, and not written: what a read gives is what is in its topic, and no
-/// transaction's. All errors are the store's: return them, so that the record is undone.
+/// transaction's. Nor can the store of a table be written whose source topic is its changelog. All errors are the store's: return them,
+/// so that the record is undone.
 ///
 /// ```
 /// # use straum::{BoxError, dsl::*, processor::*, serde::*, testing::*};
@@ -151,6 +155,8 @@ pub struct KeyValue<K, V> {
 
 enum Inner<K, V> {
     Task(Rc<RefCell<Store<K, V>>>),
+    /// What is written here would not be in the topic that it is restored from.
+    Source(Rc<RefCell<Store<K, V>>>),
     Global(GlobalView<K, V>),
 }
 
@@ -161,7 +167,7 @@ impl<K: 'static, V: Clone + 'static> KeyValue<K, V> {
     /// The store's.
     pub fn get(&self, key: &K) -> Result<Option<V>, StateError> {
         match &self.inner {
-            Inner::Task(store) => store.borrow_mut().get(key),
+            Inner::Task(store) | Inner::Source(store) => store.borrow_mut().get(key),
             Inner::Global(view) => Ok(view.get(key)?.map(|found| found.value)),
         }
     }
@@ -172,7 +178,7 @@ impl<K: 'static, V: Clone + 'static> KeyValue<K, V> {
     /// The store's.
     pub fn get_with_timestamp(&self, key: &K) -> Result<Option<ValueAndTimestamp<V>>, StateError> {
         match &self.inner {
-            Inner::Task(store) => store.borrow_mut().get_with_timestamp(key),
+            Inner::Task(store) | Inner::Source(store) => store.borrow_mut().get_with_timestamp(key),
             Inner::Global(view) => view.get(key),
         }
     }
@@ -229,7 +235,7 @@ impl<K: 'static, V: Clone + 'static> KeyValue<K, V> {
     /// The store's.
     pub fn range(&self, from: Option<&K>, to: Option<&K>) -> Result<KeyValueIterator<K, V>, StateError> {
         match &self.inner {
-            Inner::Task(store) => store.borrow_mut().range(from, to).map(KeyValueIterator::of_task),
+            Inner::Task(store) | Inner::Source(store) => store.borrow_mut().range(from, to).map(KeyValueIterator::of_task),
             Inner::Global(view) => view.range(from, to).map(KeyValueIterator::of_global),
         }
     }
@@ -240,7 +246,7 @@ impl<K: 'static, V: Clone + 'static> KeyValue<K, V> {
     /// The store's.
     pub fn reverse_range(&self, from: Option<&K>, to: Option<&K>) -> Result<KeyValueIterator<K, V>, StateError> {
         match &self.inner {
-            Inner::Task(store) => store.borrow_mut().reverse_range(from, to).map(KeyValueIterator::of_task),
+            Inner::Task(store) | Inner::Source(store) => store.borrow_mut().reverse_range(from, to).map(KeyValueIterator::of_task),
             Inner::Global(view) => view.reverse_range(from, to).map(KeyValueIterator::of_global),
         }
     }
@@ -267,7 +273,7 @@ impl<K: 'static, V: Clone + 'static> KeyValue<K, V> {
     /// The store's.
     pub fn prefix_scan(&self, prefix: &[u8]) -> Result<KeyValueIterator<K, V>, StateError> {
         match &self.inner {
-            Inner::Task(store) => Ok(KeyValueIterator::of_task(store.borrow_mut().prefix_scan_bytes(prefix))),
+            Inner::Task(store) | Inner::Source(store) => Ok(KeyValueIterator::of_task(store.borrow_mut().prefix_scan_bytes(prefix))),
             Inner::Global(view) => view.prefix_scan(prefix).map(KeyValueIterator::of_global),
         }
     }
@@ -276,7 +282,7 @@ impl<K: 'static, V: Clone + 'static> KeyValue<K, V> {
     #[must_use]
     pub fn approximate_count(&self) -> u64 {
         match &self.inner {
-            Inner::Task(store) => store.borrow().approximate_count(),
+            Inner::Task(store) | Inner::Source(store) => store.borrow().approximate_count(),
             Inner::Global(view) => view.approximate_count(),
         }
     }
@@ -284,6 +290,10 @@ impl<K: 'static, V: Clone + 'static> KeyValue<K, V> {
     fn writable(&self) -> Result<&RefCell<Store<K, V>>, StateError> {
         match &self.inner {
             Inner::Task(store) => Ok(store),
+            Inner::Source(_) => {
+                let message = "cannot write: the store is restored from the topic that its table is read from, expected only the table to write it";
+                Err(StateError::new(StateErrorKind::Misuse, message).in_store(&self.name))
+            }
             Inner::Global(view) => Err(view.not_writable()),
         }
     }

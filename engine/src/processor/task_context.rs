@@ -44,6 +44,8 @@ pub(crate) struct TaskContext {
     /// The largest timestamp taken for processing; −1 before the first.
     pub(crate) stream_time: Cell<i64>,
     pub(crate) commit_requested: Cell<bool>,
+    /// The record in progress is left out: only what a source topic would restore of it is stored.
+    pub(crate) rows_only: Cell<bool>,
     /// Records an operator left out by rule (a null key before an aggregation, …).
     pub(crate) dropped: Cell<u64>,
     pub(crate) punctuations: RefCell<Punctuations>,
@@ -69,6 +71,7 @@ impl TaskContext {
             timestamp: Cell::default(),
             stream_time: Cell::new(-1),
             commit_requested: Cell::default(),
+            rows_only: Cell::default(),
             dropped: Cell::default(),
             punctuations: RefCell::default(),
         }

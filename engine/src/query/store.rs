@@ -8,7 +8,7 @@ use straum_state::{StoreView, TaskState, ValueAndTimestamp};
 use crate::error::{Error, ErrorKind};
 use crate::processor::{CachedContext, GlobalView, KeyValueStoreBuilder};
 use crate::runtime::global::GlobalViews;
-use crate::topology::{Topology, changelog_topic};
+use crate::topology::{Topology, topic_of_store};
 
 /// The committed rows of a key-value store over all its tasks in this process, or of a global one. Kafka Streams:
 /// `ReadOnlyKeyValueStore`.
@@ -54,12 +54,13 @@ impl<K: 'static, V: Clone + 'static> ReadOnlyStore<K, V> {
             Error::new(ErrorKind::InvalidState, format!("no such store, expected one of [{names}]")).in_store(name)
         })?;
         let builder = entry.supplier.as_any().downcast_ref::<KeyValueStoreBuilder<K, V, CachedContext>>().ok_or_else(wrong_type)?;
+        let topic = topic_of_store(topology, application, name);
         let mut views = Vec::new();
         for state in states {
             // A state without the store belongs to another sub-topology.
             if let Ok(column) = state.column(name) {
                 let (key_serde, value_serde) = (Arc::clone(builder.key_serde()), Arc::clone(builder.value_serde()));
-                views.push(Arc::new(StoreView::new(column, changelog_topic(application, name), key_serde, value_serde, builder.row_format())));
+                views.push(Arc::new(StoreView::new(column, Arc::clone(&topic), key_serde, value_serde, builder.row_format())));
             }
         }
         Ok(Self { views, global: None })

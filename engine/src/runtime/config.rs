@@ -36,6 +36,46 @@ pub enum OffsetReset {
     None,
 }
 
+/// What may be made otherwise than a topology is declared, with the same results. Kafka Streams: `topology.optimization`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum TopologyOptimization {
+    /// `none`: every store that is logged has a changelog topic of its own.
+    #[default]
+    None,
+    /// `reuse.ktable.source.topics`: the store of a table that is read from a topic has that topic for its changelog. See
+    /// [`StreamsBuilder::table`](crate::dsl::StreamsBuilder::table).
+    ReuseSourceTopics,
+}
+
+impl TopologyOptimization {
+    /// As Kafka Streams writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::ReuseSourceTopics => "reuse.ktable.source.topics",
+        }
+    }
+}
+
+impl std::str::FromStr for TopologyOptimization {
+    type Err = Error;
+
+    /// Reads `none` or `reuse.ktable.source.topics`. Those that Kafka Streams has besides, `all` among them, are refused: they would
+    /// give an application other internal topics than are asked for.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text.trim() {
+            "none" => Ok(Self::None),
+            "reuse.ktable.source.topics" => Ok(Self::ReuseSourceTopics),
+            other => {
+                let expected =
+                    "none or reuse.ktable.source.topics (merge.repartition.topics and single.store.self.join, and so all, are not supported)";
+                Err(invalid("topology.optimization", other, expected))
+            }
+        }
+    }
+}
+
 /// The settings of an application. Kafka Streams: `StreamsConfig`.
 ///
 /// ```
@@ -86,6 +126,9 @@ pub struct StreamsConfig {
     pub retry_backoff: Duration,
     /// `retry.backoff.max.ms`, 1 s: the longest wait before a retry.
     pub retry_backoff_max: Duration,
+    /// `topology.optimization`, `none`. It is [`StreamsBuilder::build_for`](crate::dsl::StreamsBuilder::build_for) that reads it, and an
+    /// application whose topology was built with another does not start.
+    pub topology_optimization: TopologyOptimization,
     /// `transaction.timeout.ms`, 10 s: a transaction commits in good time before it.
     pub transaction_timeout: Duration,
     /// `max.poll.interval.ms`, 5 min: a stream thread that is not back for so long, a closure that hangs say, loses its tasks to
@@ -98,7 +141,7 @@ pub struct StreamsConfig {
     pub memory_max_bytes: u64,
 }
 
-const KEYS: [&str; 20] = [
+const KEYS: [&str; 21] = [
     "application.id",
     "auto.offset.reset",
     "buffered.records.per.partition",
@@ -118,6 +161,7 @@ const KEYS: [&str; 20] = [
     "state.dir",
     "statestore.cache.max.bytes",
     "task.timeout.ms",
+    "topology.optimization",
     "transaction.timeout.ms",
 ];
 
@@ -143,6 +187,7 @@ impl StreamsConfig {
             repartition_purge_interval: Duration::from_secs(30),
             retry_backoff: Duration::from_millis(100),
             retry_backoff_max: Duration::from_secs(1),
+            topology_optimization: TopologyOptimization::None,
             transaction_timeout: Duration::from_secs(10),
             max_poll_interval: Duration::from_secs(300),
             max_request_size: 1024 * 1024,
@@ -240,6 +285,7 @@ impl StreamsConfig {
             "repartition.purge.interval.ms" => self.repartition_purge_interval = Duration::from_millis(number(key, value, 1)?),
             "retry.backoff.ms" => self.retry_backoff = Duration::from_millis(number(key, value, 0)?),
             "retry.backoff.max.ms" => self.retry_backoff_max = Duration::from_millis(number(key, value, 0)?),
+            "topology.optimization" => self.topology_optimization = value.parse()?,
             "transaction.timeout.ms" => self.transaction_timeout = Duration::from_millis(number(key, value, 1000)?),
             "max.poll.interval.ms" => self.max_poll_interval = Duration::from_millis(number(key, value, 1)?),
             "max.request.size" => self.max_request_size = number(key, value, 1)?,

@@ -20,7 +20,7 @@ mod streams;
 pub(crate) mod task;
 
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use config::{ConfigSources, OffsetReset, ProcessingGuarantee, StreamsConfig};
+pub use config::{ConfigSources, OffsetReset, ProcessingGuarantee, StreamsConfig, TopologyOptimization};
 pub use handlers::{Decision, ExceptionHandler, ExceptionHandlers, Failure, dead_letter};
 pub use probe::{Probe, ProbePoint, SeededFault};
 pub use state_updater::{ChangelogProgress, Restored, TaskRole};

@@ -234,11 +234,18 @@ impl Streams {
     /// Checks and makes the topics, fills the global stores, and starts the threads, which restore their tasks.
     ///
     /// # Errors
-    /// [`ErrorKind::Topology`] for topics that are missing or do not fit; [`ErrorKind::InvalidState`] when the state folder
+    /// [`ErrorKind::Topology`] for topics that are missing or do not fit; [`ErrorKind::Config`] when the topology was built for another
+    /// `topology.optimization` than the settings have; [`ErrorKind::InvalidState`] when the state folder
     /// is another process's, or the application was started before.
     pub fn start(&mut self) -> Result<(), Error> {
         if self.shared.config.num_stream_threads == 0 {
             return Err(Error::new(ErrorKind::Config, "num.stream.threads is 0, expected at least 1"));
+        }
+        let (built, set) = (self.shared.topology.graph.optimization, self.shared.config.topology_optimization);
+        if built != set {
+            let (built, set) = (built.as_str(), set.as_str());
+            let message = format!("topology.optimization is {set}, expected {built}, for which the topology was built: StreamsBuilder::build_for");
+            return Err(Error::new(ErrorKind::Config, message));
         }
         if self.state() != State::Created {
             return Err(Error::new(ErrorKind::InvalidState, "the application was started before, expected to be started once"));

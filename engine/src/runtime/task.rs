@@ -25,7 +25,7 @@ use crate::runtime::failing::{Failing, Status};
 use crate::runtime::handlers::{Decision, ExceptionHandlers, Failure};
 use crate::runtime::idle::{Idle, Lags};
 use crate::runtime::{Clock, Probe, ProbePoint, StreamsConfig, dead_letters, offset_metadata};
-use crate::topology::{Subtopology, TaskId, Topology, changelog_topic};
+use crate::topology::{Subtopology, TaskId, Topology, topic_of_store};
 
 /// What every task of a thread is made with.
 pub(crate) struct TaskEnvironment {
@@ -42,13 +42,23 @@ pub(crate) struct TaskEnvironment {
     pub(crate) globals: Arc<BTreeMap<Arc<str>, Arc<dyn Any + Send + Sync>>>,
 }
 
-/// A store of the task and the partition its changelog is.
+/// A store of the task and where its changelog is.
 struct TaskStore {
     name: Arc<str>,
     store: Rc<RefCell<dyn StateStore>>,
     /// The same, of the store's own type.
     typed: Rc<dyn Any>,
-    changelog: Option<(TopicPartition, Target)>,
+    changelog: StoreChangelog,
+}
+
+enum StoreChangelog {
+    /// It is not logged.
+    None,
+    /// A partition of its own, which its changes are written to.
+    Own(TopicPartition, Target),
+    /// The partition of this index, which its table is read from: nothing is written, and what is committed of the partition is in
+    /// the store.
+    Source(usize),
 }
 
 /// What [`Task::process_next`] did.
@@ -99,7 +109,7 @@ impl Task {
         let mut built: BTreeMap<Arc<str>, BuiltStore> = BTreeMap::new();
         for name in &subtopology.stores {
             let Some(entry) = environment.topology.graph.stores.get(name) else { continue };
-            let topic = changelog_topic(&config.application_id, name);
+            let topic = topic_of_store(&environment.topology, &config.application_id, name);
             let store_context = StoreContext {
                 changelog_topic: Arc::clone(&topic),
                 savepoint: context.savepoint.clone(),
@@ -107,9 +117,14 @@ impl Task {
                 record_cache: environment.record_cache.clone(),
             };
             let instance = entry.supplier.build(state.column(name)?, store_context)?;
-            let changelog = match entry.supplier.changelog_config() {
-                Some(_) => Some((TopicPartition::new(Arc::clone(&topic), id.partition), environment.collector.target(&topic)?)),
-                None => None,
+            let changelog = if entry.source.is_some() {
+                // A task may have no partition of a topic that has fewer than others.
+                let source = partitions.iter().position(|partition| partition.topic == topic);
+                source.map_or(StoreChangelog::None, StoreChangelog::Source)
+            } else if entry.supplier.changelog_config().is_some() {
+                StoreChangelog::Own(TopicPartition::new(Arc::clone(&topic), id.partition), environment.collector.target(&topic)?)
+            } else {
+                StoreChangelog::None
             };
             stores.push(TaskStore { name: Arc::clone(name), store: Rc::clone(&instance.store), typed: Rc::clone(&instance.typed), changelog });
             built.insert(Arc::clone(name), instance);
@@ -270,7 +285,9 @@ impl Task {
         step: impl FnOnce(&KeyValue<K, V>) -> Result<T, StateError>,
     ) -> Result<T, Error> {
         let stores = self.stores.iter().map(|entry| (Arc::clone(&entry.name), Rc::clone(&entry.typed))).collect();
-        let store = ConnectedStores { task: Rc::clone(&self.context), stores, globals: BTreeMap::new() }.key_value(name)?;
+        let of_sources = self.stores.iter().filter(|entry| matches!(entry.changelog, StoreChangelog::Source(_))).map(|entry| Arc::clone(&entry.name));
+        let of_sources = of_sources.collect();
+        let store = ConnectedStores { task: Rc::clone(&self.context), stores, globals: BTreeMap::new(), of_sources }.key_value(name)?;
         self.context.source.set(None);
         self.guarded(|task| Ok(task.context.at(0, || step(&store))?))
     }
@@ -285,9 +302,15 @@ impl Task {
         let failure = Failure { error: &error, partition: Some(queue.partition()), record };
         match self.environment.handlers.decide(&failure) {
             Decision::Continue => {
+                let mark = self.context.collector.mark();
                 if let Err(error) = self.dead_letter(&failure) {
                     // Nothing may be lost: without a place for the record the task stays at it.
                     self.failing.retry(error.in_task(self.id), &self.environment.config, now);
+                    return Ok(Processed::Nothing);
+                }
+                if let Err(error) = self.keep_row(index) {
+                    self.context.collector.truncate(mark);
+                    self.failing.retry(error, &self.environment.config, now);
                     return Ok(Processed::Nothing);
                 }
                 self.failing.succeeded();
@@ -305,6 +328,22 @@ impl Task {
                 Ok(Processed::Nothing)
             }
         }
+    }
+
+    /// Stores the row of a record that is left out, where a restore from the source topic would bring it in.
+    fn keep_row(&mut self, index: usize) -> Result<(), Error> {
+        if !self.stores.iter().any(|entry| matches!(entry.changelog, StoreChangelog::Source(source) if source == index)) {
+            return Ok(());
+        }
+        // One that cannot be read has no row, whoever reads it.
+        let head = self.queues.get_mut(index).map(|queue| catch_unwind(AssertUnwindSafe(|| queue.head())));
+        if !matches!(head, Some(Ok(Ok(Head::Ready(_))))) {
+            return Ok(());
+        }
+        self.context.rows_only.set(true);
+        let kept = self.guarded(|task| task.queues.get_mut(index).map_or(Ok(()), |queue| queue.process()));
+        self.context.rows_only.set(false);
+        kept
     }
 
     fn dead_letter(&self, failure: &Failure<'_>) -> Result<(), Error> {
@@ -390,7 +429,10 @@ impl Task {
         let mut batch = self.state.batch();
         for entry in &self.stores {
             let mut output = self.context.collector.output();
-            let changelog = entry.changelog.as_ref();
+            let changelog = match &entry.changelog {
+                StoreChangelog::Own(partition, target) => Some((partition, target)),
+                StoreChangelog::None | StoreChangelog::Source(_) => None,
+            };
             let mut too_large = None;
             let prepared = entry.store.borrow_mut().prepare(&mut batch, &mut |record| {
                 if let Some((partition, target)) = changelog {
@@ -446,10 +488,16 @@ impl Task {
     pub(crate) fn committed(&mut self, producer: &dyn Producer, offsets: &[CommittedOffset]) -> Result<(), Error> {
         if let Some(mut batch) = self.prepared.take() {
             for entry in &self.stores {
-                if let Some((partition, _)) = &entry.changelog
-                    && let Some(acknowledged) = producer.acknowledged(partition)
-                {
-                    batch.set_offset(&entry.name, acknowledged + 1)?;
+                let next = match &entry.changelog {
+                    StoreChangelog::None => None,
+                    StoreChangelog::Own(partition, _) => producer.acknowledged(partition).map(|acknowledged| acknowledged + 1),
+                    StoreChangelog::Source(index) => {
+                        let partition = self.context.partitions.get(*index);
+                        offsets.iter().find(|committed| Some(&committed.partition) == partition).map(|committed| committed.offset)
+                    }
+                };
+                if let Some(next) = next {
+                    batch.set_offset(&entry.name, next)?;
                 }
             }
             self.state.apply(batch).map_err(|error| Error::from(error).in_task(self.id))?;

@@ -10,7 +10,8 @@ use straum_state::StoreSupplier;
 use crate::error::Error;
 use crate::processor::edge::{Adapter, Edge, ErasedEdge, Fork};
 use crate::processor::source::SourceNode;
-use crate::runtime::OffsetReset;
+use crate::processor::source_changelog::SourceRows;
+use crate::runtime::{OffsetReset, TopologyOptimization};
 use crate::topology::{Instance, TopicRef};
 
 /// A node's place in the graph.
@@ -82,6 +83,16 @@ impl Node {
 #[derive(Clone)]
 pub(crate) struct StoreEntry {
     pub(crate) supplier: Arc<dyn StoreSupplier>,
+    /// The topic that is its changelog, where it has none of its own.
+    pub(crate) source: Option<SourceChangelog>,
+}
+
+/// The topic that a table is read from, as the changelog of its store.
+#[derive(Clone)]
+pub(crate) struct SourceChangelog {
+    pub(crate) topic: Arc<str>,
+    /// Makes rows of the topic's records.
+    pub(crate) rows: Arc<dyn SourceRows>,
 }
 
 /// A store that every instance holds whole, filled from a topic before anything runs.
@@ -102,6 +113,10 @@ pub(crate) struct GlobalStore {
 pub(crate) struct Graph {
     pub(crate) nodes: Vec<Node>,
     pub(crate) stores: BTreeMap<Arc<str>, StoreEntry>,
+    /// The stores of tables that are read from topics, which these could be the changelogs of.
+    pub(crate) table_sources: Vec<(Arc<str>, SourceChangelog)>,
+    /// What it was built for.
+    pub(crate) optimization: TopologyOptimization,
     pub(crate) globals: Vec<GlobalStore>,
     /// Repartition topics by name; a number of partitions where the user fixed one.
     pub(crate) repartitions: BTreeMap<Arc<str>, Option<u32>>,
@@ -212,7 +227,7 @@ impl Graph {
             self.problems.push(format!("two stores are named {name}, expected every name once"));
             return;
         }
-        self.stores.insert(name, StoreEntry { supplier });
+        self.stores.insert(name, StoreEntry { supplier, source: None });
     }
 
     /// Lets a node use a store. The nodes of a store end up in one sub-topology.

@@ -127,6 +127,11 @@ impl Instance<'_> {
         typed.map_err(|_| Error::topology("store is of another type").in_store(Arc::clone(name)))
     }
 
+    /// Whether a store is restored from the topic that its table is read from.
+    pub(crate) fn has_source_changelog(&self, store: &str) -> bool {
+        self.graph.stores.get(store).is_some_and(|entry| entry.source.is_some())
+    }
+
     /// Whether any node below the one being made gives results for records with a null key.
     pub(crate) fn joins_null_keys_below(&self) -> bool {
         self.graph.joins_null_keys_below(self.node)
@@ -141,8 +146,9 @@ impl Instance<'_> {
     /// The stores the node was connected to, and every global one.
     pub(crate) fn connected(&self) -> ConnectedStores {
         let names = self.graph.node(self.node).map(|node| node.stores.clone()).unwrap_or_default();
+        let of_sources = names.iter().filter(|name| self.has_source_changelog(name)).cloned().collect();
         let stores = names.into_iter().filter_map(|name| self.stores.get(&name).map(|built| (name, Rc::clone(&built.typed)))).collect();
-        ConnectedStores { task: Rc::clone(&self.task), stores, globals: self.globals.clone() }
+        ConnectedStores { task: Rc::clone(&self.task), stores, globals: self.globals.clone(), of_sources }
     }
 
     /// Registers a node whose store caches. Of several with one store any will do.

@@ -16,10 +16,10 @@ mod subtopology;
 pub use id::TaskId;
 pub use subtopology::{RepartitionTopic, Subtopology};
 
-pub(crate) use graph::{Built, GlobalStore, Graph, Node, NodeId, NodeKind};
+pub(crate) use graph::{Built, GlobalStore, Graph, Node, NodeId, NodeKind, SourceChangelog, StoreEntry};
 pub(crate) use id::{TopicRef, changelog_topic};
 pub(crate) use instance::{CacheOf, Instance};
-pub(crate) use internal::{changelog_config, repartition_config};
+pub(crate) use internal::{changelog_config, repartition_config, topic_of_store};
 
 use std::sync::Arc;
 

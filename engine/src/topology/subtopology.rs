@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::error::Error;
+use crate::runtime::TopologyOptimization;
 use crate::topology::{Graph, NodeId, NodeKind, TopicRef, Topology};
 
 /// A repartition topic of a sub-topology.
@@ -30,7 +31,8 @@ pub struct Subtopology {
 
 impl Graph {
     /// Splits the graph and checks it.
-    pub(crate) fn into_topology(mut self) -> Result<Topology, Error> {
+    pub(crate) fn into_topology(mut self, optimization: TopologyOptimization) -> Result<Topology, Error> {
+        self.optimize(optimization);
         if let Some(first) = self.problems.first() {
             return Err(Error::topology(first.clone()));
         }
@@ -53,6 +55,19 @@ impl Graph {
             }
         }
         Ok(Topology { graph: Arc::new(self), subtopologies: subtopologies.into() })
+    }
+
+    /// Kafka Streams: `InternalStreamsBuilder.maybePerformOptimizations`.
+    fn optimize(&mut self, optimization: TopologyOptimization) {
+        self.optimization = optimization;
+        let sources = std::mem::take(&mut self.table_sources);
+        if optimization == TopologyOptimization::ReuseSourceTopics {
+            for (store, source) in sources {
+                if let Some(entry) = self.stores.get_mut(&store) {
+                    entry.source = Some(source);
+                }
+            }
+        }
     }
 
     /// The numbers of the groups; those of the global stores are set.

@@ -1,8 +1,8 @@
 //! A topology on the embedded log of a data folder, opened to run or only to be looked into, or on a Kafka cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Result, bail};

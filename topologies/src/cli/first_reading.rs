@@ -62,6 +62,7 @@ fn ends_of(positions: &[Position]) -> Vec<(TopicPartition, Offset)> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

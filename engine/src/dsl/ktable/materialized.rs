@@ -10,18 +10,20 @@ use straum_state::{KeyValueStoreBuilder, SharedSerde, Unforwarded, ValueAndTimes
 use crate::dsl::ktable::table::{Table, ValueGetter};
 use crate::dsl::{Materialized, StreamsBuilder};
 use crate::error::Error;
-use crate::processor::Record;
 use crate::processor::cache::{CachedContext, FlushCache};
 use crate::processor::edge::Downstream;
 use crate::processor::store::Store;
 use crate::processor::task_context::TaskContext;
+use crate::processor::{Headers, Record};
 use crate::serde::Change;
-use crate::topology::{CacheOf, Instance, NodeId};
+use crate::topology::{CacheOf, Instance, NodeId, SourceChangelog};
 
 /// The store of a table, made when it is certain that there is one.
 pub(crate) struct Materialization<K, V> {
     key_serde: SharedSerde<K>,
     materialized: Materialized<V>,
+    /// The topic that the table is read from, where it is.
+    source: Option<SourceChangelog>,
     /// The nodes that fill the store: one, or one a cogrouped stream.
     owners: Mutex<Vec<NodeId>>,
     stored: AtomicBool,
@@ -38,7 +40,22 @@ impl<K: 'static, V: Clone + 'static> Materialization<K, V> {
 
     /// A table that gets its store when an operator below asks for it.
     pub(crate) fn when_needed(key_serde: SharedSerde<K>, materialized: Materialized<V>) -> Arc<Self> {
-        Arc::new(Self { key_serde, materialized, owners: Mutex::default(), stored: AtomicBool::new(false), send_old: AtomicBool::new(false) })
+        Self::new(key_serde, materialized, None)
+    }
+
+    /// As [`Materialization::when_needed`], of a table that is read from a topic.
+    pub(crate) fn of_source(key_serde: SharedSerde<K>, materialized: Materialized<V>, source: SourceChangelog) -> Arc<Self> {
+        Self::new(key_serde, materialized, Some(source))
+    }
+
+    fn new(key_serde: SharedSerde<K>, materialized: Materialized<V>, source: Option<SourceChangelog>) -> Arc<Self> {
+        let (stored, send_old) = (AtomicBool::new(false), AtomicBool::new(false));
+        Arc::new(Self { key_serde, materialized, source, owners: Mutex::default(), stored, send_old })
+    }
+
+    /// The store's name, if there is one.
+    pub(crate) const fn name(&self) -> &Arc<str> {
+        &self.materialized.name
     }
 
     /// Adds the store, once.
@@ -59,6 +76,7 @@ impl<K: 'static, V: Clone + 'static> Materialization<K, V> {
         };
         builder.with_graph(|graph| {
             graph.add_store(Arc::new(store));
+            graph.table_sources.extend(self.source.clone().map(|source| (Arc::clone(name), source)));
             for owner in &*self.owners.lock().unwrap_or_else(PoisonError::into_inner) {
                 graph.connect(*owner, name);
             }
@@ -209,6 +227,16 @@ impl<K: 'static, V: Clone + 'static> TableStore<K, V> {
                 self.forward(record)
             }
         }
+    }
+
+    /// Stores what is left out downstream: a store that is restored from its source topic has the same rows either way.
+    pub(crate) fn keep(&self, key: &K, new: Option<V>, timestamp: i64, headers: Headers) -> Result<(), Error> {
+        let Some(store) = &self.store else { return Ok(()) };
+        if self.caching {
+            let context = CachedContext::new(headers, self.task.source.get(), self.task.source_topic_bytes());
+            return Ok(store.borrow_mut().put_cached(key, new, timestamp, context)?);
+        }
+        Ok(store.borrow_mut().put(key, new, timestamp)?)
     }
 
     fn forward(&self, mut record: Record<K, Change<V>>) -> Result<(), Error> {

@@ -8,14 +8,25 @@ use crate::dsl::{Consumed, KStream, KTable, Materialized, StreamsBuilder};
 use crate::error::Error;
 use crate::processor::Record;
 use crate::processor::edge::Receiver;
+use crate::processor::record_reader::RecordReader;
+use crate::processor::source_changelog::TableRows;
 use crate::serde::Change;
-use crate::topology::{NodeKind, TopicRef};
+use crate::topology::{NodeKind, SourceChangelog, TopicRef};
 
 impl StreamsBuilder {
     /// A table of a topic: the newest value of each key. Kafka Streams: `StreamsBuilder.table`.
     ///
     /// A null value deletes its key; a record with a null key is left out and counted as dropped. Records that come out of
     /// the order of their timestamps are applied all the same: the last offset wins.
+    ///
+    /// Built [for](StreamsBuilder::build_for) `topology.optimization` = `reuse.ktable.source.topics`, the table's store has no changelog
+    /// topic, be it logged or not: it is restored from the topic itself, up to the offset that the group has committed. The topic has to keep
+    /// what the table needs (`cleanup.policy=compact`), and only the table may write the store: what a processor puts there is
+    /// not in the topic. What the group has begun behind (an offset reset other than to the oldest record) is there after a restore, as in
+    /// Kafka Streams. A record that the source cannot read, or whose time its extractor makes negative, is left out of the
+    /// restore as it was of the processing. A record that fails in an operator below, and is left out by its handler, leaves its row in
+    /// the table, as it would be after a restore. An extractor that goes by the partition's time has, in a restore, that of the
+    /// records restored. A broker hands out standby tasks of sub-topologies with a changelog of their own alone.
     ///
     /// ```
     /// # use straum::{dsl::*, serde::*, testing::*};
@@ -41,15 +52,22 @@ impl StreamsBuilder {
         let source_name = self.new_name("KSTREAM-SOURCE-");
         let name = self.new_name("KTABLE-SOURCE-");
         let (key_serde, value_serde) = (Arc::clone(&consumed.key_serde), Arc::clone(&consumed.value_serde));
-        let source = self.add_source(source_name, [TopicRef::External(topic)], consumed.nullable());
+        let consumed = consumed.nullable();
+        let rows = TableRows {
+            reader: RecordReader::new(Arc::clone(&source_name), &consumed),
+            key_serde: Arc::clone(&key_serde),
+            value_serde: materialized.value_serde.clone(),
+        };
+        let changelog = SourceChangelog { topic: Arc::clone(&topic), rows: rows.shared() };
+        let source = self.add_source(source_name, [TopicRef::External(topic)], consumed);
         let stream = KStream::<Option<K>, Option<V>>::new(self, source, false);
         let mut materialized = materialized;
         materialized.value_serde.get_or_insert(value_serde);
-        let materialization = if materialized.when_needed {
-            Materialization::when_needed(key_serde, materialized)
-        } else {
-            Materialization::stored(self, key_serde, materialized)
-        };
+        let when_needed = materialized.when_needed;
+        let materialization = Materialization::of_source(key_serde, materialized, changelog);
+        if !when_needed {
+            materialization.store(self);
+        }
         table_of(stream, name, materialization)
     }
 }
@@ -63,7 +81,8 @@ pub(crate) fn table_of<K: 'static, V: Clone + 'static>(
     let builder = stream.builder.clone();
     let of_node = Arc::clone(&materialization);
     let node = builder.add_node(name, NodeKind::Processor, &[stream.node], move |instance| {
-        Ok(Rc::new(TableSourceNode { name: instance.name(), table: of_node.table_store(instance)? }))
+        let has_source_changelog = instance.has_source_changelog(of_node.name());
+        Ok(Rc::new(TableSourceNode { name: instance.name(), table: of_node.table_store(instance)?, has_source_changelog }))
     });
     materialization.own(&builder, node);
     let key_serde = materialization.key_serde();
@@ -73,6 +92,8 @@ pub(crate) fn table_of<K: 'static, V: Clone + 'static>(
 struct TableSourceNode<K, V> {
     name: Arc<str>,
     table: Rc<TableStore<K, V>>,
+    /// The store is a function of the source topic: a record that is in the one is in the other.
+    has_source_changelog: bool,
 }
 
 impl<K: 'static, V: Clone + 'static> Receiver<Option<K>, Option<V>> for TableSourceNode<K, V> {
@@ -81,6 +102,9 @@ impl<K: 'static, V: Clone + 'static> Receiver<Option<K>, Option<V>> for TableSou
             self.table.task.drop_record();
             return Ok(());
         };
+        if self.has_source_changelog && self.table.task.rows_only.get() {
+            return self.table.keep(&key, new, timestamp, headers);
+        }
         let old = self.table.get(&key).map_err(|error| error.in_node(&self.name))?.map(|found| found.value);
         self.table.put(Record { key, value: Change { old, new }, timestamp, headers })
     }

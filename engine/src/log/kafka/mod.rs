@@ -32,4 +32,5 @@ pub use administration::{GroupStanding, KafkaAdmin, MemberProtocol};
 pub use hand_over::{HandOver, HandOverTopic};
 pub use kafka_log::KafkaLog;
 pub use options::KafkaOptions;
+pub(crate) use settings::is_reserved;
 pub use statistics::ClientStatistics;

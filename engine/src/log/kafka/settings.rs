@@ -63,9 +63,14 @@ const LONGEST_POLL_INTERVAL: Duration = Duration::from_secs(86_400);
 /// Settings in the order in which librdkafka is to get them; a later one wins.
 type Settings = Vec<(String, String)>;
 
+/// Whether a setting of librdkafka is the engine's to decide.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&unprefixed(name))
+}
+
 /// Refuses settings that are the engine's.
 pub(super) fn check(options: &KafkaOptions) -> Result<(), LogError> {
-    let reserved = options.settings.keys().find(|name| RESERVED.contains(&unprefixed(name)));
+    let reserved = options.settings.keys().find(|name| is_reserved(name));
     reserved.map_or(Ok(()), |name| Err(LogError::new(LogErrorKind::Invalid, format!("setting {name:?} is the engine's own and cannot be given"))))
 }
 

@@ -5,6 +5,9 @@
 //! own thread, so that tasks that are ready never wait for those that are not; a test driver steps it in the test's.
 
 mod changelog;
+mod source;
+#[cfg(test)]
+mod tests;
 mod updates;
 
 use std::collections::VecDeque;
@@ -62,7 +65,8 @@ pub struct ChangelogProgress {
     pub start: Offset,
     /// The next offset to be read.
     pub position: Offset,
-    /// An active task's: where the reading ends. A standby's: the changelog's end as last heard, which moves.
+    /// An active task's: where the reading ends. A standby's: the changelog's end as last heard, which moves. Of a source topic that is
+    /// a table's changelog it is the offset that the group has committed.
     pub end: Offset,
     /// Bytes of keys and values read.
     pub bytes: u64,

@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use straum_state::{StoreSpec, StoreSupplier, TaskState};
+use straum_state::{StoreSpec, TaskState};
 
-use super::changelog::Changelog;
+use super::changelog::{Changelog, changelog_of};
 use super::{ChangelogProgress, Order, POLL, Ready, Report, TaskRole, UpdaterEnvironment, publish, start_without_offset};
 use crate::error::{Error, ErrorKind};
 use crate::log::{CommittedOffset, Consumer, ConsumerOptions, Isolation, LogError, LogErrorKind, RecordBatch, StartOffset, TopicPartition};
 use crate::runtime::internal_topics::TaskPlan;
 use crate::runtime::{ProbePoint, SeededFault};
-use crate::topology::{Subtopology, TaskId};
+use crate::topology::{StoreEntry, Subtopology, TaskId};
+
+/// How often, at the most, it is asked how far the group has processed what copies are made of.
+const FOLLOW: Duration = Duration::from_millis(100);
 
 /// A task whose state is brought up, or kept up.
 struct Updating {
@@ -35,11 +38,13 @@ pub(crate) struct Updates {
     /// What the consumer reads.
     assigned: Vec<TopicPartition>,
     batches: Vec<RecordBatch>,
+    /// When it was last asked what the group has processed.
+    followed_at: Option<Instant>,
 }
 
 impl Updates {
     pub(super) fn new(environment: UpdaterEnvironment) -> Self {
-        Self { environment, tasks: BTreeMap::new(), consumer: None, assigned: Vec::new(), batches: Vec::new() }
+        Self { environment, tasks: BTreeMap::new(), consumer: None, assigned: Vec::new(), batches: Vec::new(), followed_at: None }
     }
 
     pub(super) fn has_work(&self) -> bool {
@@ -86,6 +91,7 @@ impl Updates {
     pub(super) fn step(&mut self, wait: Duration, report: &mut dyn FnMut(Report)) {
         let wait = if self.open_next(report) { Duration::ZERO } else { wait };
         self.hand_over(report);
+        self.follow_group(report);
         self.publish();
         if let Err(error) = self.assign().and_then(|()| self.read(wait, report)) {
             self.reading_failed(error, report);
@@ -126,19 +132,29 @@ impl Updates {
 
     fn open(&mut self, id: TaskId) -> Result<(), Error> {
         let environment = &self.environment;
-        let suppliers = suppliers(environment, id)?;
+        let stores = stores(environment, id)?;
         let Some(task) = self.tasks.get_mut(&id) else { return Ok(()) };
-        if task.role == TaskRole::Active {
-            task.committed = environment.log.committed(&environment.config.application_id, task.plan.partitions(id))?;
+        let (application, partitions) = (&environment.config.application_id, task.plan.partitions(id));
+        if task.role == TaskRole::Active || stores.iter().any(|store| store.source.is_some()) {
+            task.committed = environment.log.committed(application, partitions)?;
         }
-        if task.state.is_some() {
+        let offsets = partitions.iter().zip(&task.committed);
+        let offsets: BTreeMap<_, _> = offsets.filter_map(|(partition, committed)| Some((partition, committed.as_ref()?.offset))).collect();
+        let committed = |partition: &TopicPartition| offsets.get(partition).copied();
+        if let Some(state) = &task.state {
             tracing::info!(task = %id, "a standby task becomes active with the state it has");
-            task.changelogs.iter_mut().try_for_each(|changelog| changelog.promote(&*environment.log))?;
+            for changelog in &mut task.changelogs {
+                let committed = committed(&changelog.partition);
+                changelog.promote(&*environment.log, state, committed)?;
+            }
         } else {
-            let specs: Vec<StoreSpec> = suppliers.iter().map(|supplier| supplier.spec()).collect();
+            let specs: Vec<StoreSpec> = stores.iter().map(|store| store.supplier.spec()).collect();
             let state = environment.states.open(id, &specs)?;
-            let logged = suppliers.iter().filter(|supplier| supplier.changelog_config().is_some());
-            let changelogs = logged.map(|supplier| Changelog::open(environment, &state, supplier, id, isolation(environment)));
+            let logged = stores.iter().filter_map(|store| Some((store, changelog_of(store, id, &task.plan, application)?)));
+            let changelogs = logged.map(|(store, partition)| {
+                let committed = committed(&partition);
+                Changelog::open(environment, &state, store, partition, committed)
+            });
             task.changelogs = changelogs.collect::<Result<_, _>>()?;
             task.state = Some(state);
         }
@@ -205,10 +221,58 @@ impl Updates {
         };
         consumer.assign(&starts)?;
         self.assigned = starts.into_iter().map(|(partition, _)| partition).collect();
+        let mut paused = Vec::new();
         for changelog in self.tasks.values_mut().flat_map(|task| &mut task.changelogs) {
             changelog.is_read = self.assigned.contains(&changelog.partition);
+            if let Some(source) = &mut changelog.source {
+                source.forget();
+                if std::mem::take(&mut source.is_paused) && changelog.is_read {
+                    paused.push(changelog.partition.clone());
+                }
+            }
         }
-        Ok(())
+        if paused.is_empty() { Ok(()) } else { consumer.resume(&paused) }
+    }
+
+    /// Has copies of tables that are read from their source topics follow what the group has processed.
+    fn follow_group(&mut self, report: &mut dyn FnMut(Report)) {
+        let now = Instant::now();
+        if self.followed_at.is_some_and(|at| now - at < self.environment.config.commit_interval.max(FOLLOW)) || self.has_active() {
+            return;
+        }
+        let copies = self.tasks.values().filter(|task| task.reading).flat_map(|task| &task.changelogs);
+        let partitions: Vec<_> = copies.filter(|changelog| changelog.source.is_some()).map(|changelog| changelog.partition.clone()).collect();
+        if partitions.is_empty() {
+            return;
+        }
+        self.followed_at = Some(now);
+        let committed = match self.environment.log.committed(&self.environment.config.application_id, &partitions) {
+            Ok(committed) => committed,
+            // The copies are no worse for it.
+            Err(error) => return tracing::debug!(%error, "committed offsets are not known now"),
+        };
+        for committed in committed.into_iter().flatten() {
+            let Some((id, _, state, changelog)) = changelog_at(&mut self.tasks, &committed.partition) else { continue };
+            if let Err(error) = changelog.follow(committed.offset, state) {
+                self.fail(id, error, report);
+            }
+        }
+    }
+
+    /// What lies beyond what is processed waits here, and nothing more is fetched meanwhile.
+    fn back_pressure(&mut self) -> Result<(), LogError> {
+        let Some(consumer) = &mut self.consumer else { return Ok(()) };
+        let (mut pause, mut resume) = (Vec::new(), Vec::new());
+        for changelog in self.tasks.values_mut().flat_map(|task| &mut task.changelogs).filter(|changelog| changelog.is_read) {
+            let Some(source) = changelog.source.as_mut().filter(|source| source.holds() != source.is_paused) else { continue };
+            source.is_paused = source.holds();
+            let change = if source.is_paused { &mut pause } else { &mut resume };
+            change.push(changelog.partition.clone());
+        }
+        if !pause.is_empty() {
+            consumer.pause(&pause)?;
+        }
+        if resume.is_empty() { Ok(()) } else { consumer.resume(&resume) }
     }
 
     fn read(&mut self, wait: Duration, report: &mut dyn FnMut(Report)) -> Result<(), LogError> {
@@ -221,25 +285,28 @@ impl Updates {
         consumer.poll(wait, &mut self.batches)?;
         let mut failed = Vec::new();
         for batch in self.batches.drain(..) {
-            let Some((id, role, state, changelog)) = changelog_of(&mut self.tasks, batch.partition()) else { continue };
-            match changelog.apply(state, &batch) {
+            let Some((id, role, state, changelog)) = changelog_at(&mut self.tasks, batch.partition()) else { continue };
+            match changelog.apply(state, batch) {
                 Ok(()) if role == TaskRole::Active => self.environment.probe.reached(ProbePoint::MidRestore),
                 Ok(()) => {}
                 Err(error) => failed.push((id, error)),
             }
         }
         for partition in &self.assigned {
-            let Some((_, role, _, changelog)) = changelog_of(&mut self.tasks, partition) else { continue };
-            changelog.position = consumer.position(partition).unwrap_or(changelog.position).max(changelog.position);
+            let Some((_, role, _, changelog)) = changelog_at(&mut self.tasks, partition) else { continue };
+            if let Some(position) = consumer.position(partition) {
+                changelog.reached(position);
+            }
             let end = consumer.end_offset(partition).unwrap_or(changelog.restored.end);
             match self.environment.probe.fault() {
+                _ if role == TaskRole::Standby && changelog.source.is_some() => {}
                 _ if role == TaskRole::Standby => changelog.restored.end = end,
                 Some(SeededFault::RestoreToLastStableOffset) => changelog.restored.end = end.min(changelog.restored.end),
                 _ => {}
             }
         }
         failed.into_iter().for_each(|(id, error)| self.fail(id, error, report));
-        Ok(())
+        self.back_pressure()
     }
 
     /// What concerns one changelog concerns its task alone.
@@ -257,7 +324,7 @@ impl Updates {
             reading.into_iter().for_each(|id| self.fail(id, Error::new(ErrorKind::Log, text.clone()), report));
             return;
         };
-        let Some((id, _, state, changelog)) = changelog_of(&mut self.tasks, &partition) else { return };
+        let Some((id, _, state, changelog)) = changelog_at(&mut self.tasks, &partition) else { return };
         let outcome = match error.kind() {
             LogErrorKind::OffsetOutOfRange => changelog.start_over(&*self.environment.log, state),
             _ => Err(error.into()),
@@ -283,7 +350,7 @@ impl Updates {
     }
 }
 
-fn changelog_of<'t>(
+fn changelog_at<'t>(
     tasks: &'t mut BTreeMap<TaskId, Updating>,
     partition: &TopicPartition,
 ) -> Option<(TaskId, TaskRole, &'t TaskState, &'t mut Changelog)> {
@@ -294,10 +361,10 @@ fn changelog_of<'t>(
     })
 }
 
-fn suppliers(environment: &UpdaterEnvironment, id: TaskId) -> Result<Vec<Arc<dyn StoreSupplier>>, Error> {
+fn stores(environment: &UpdaterEnvironment, id: TaskId) -> Result<Vec<StoreEntry>, Error> {
     let graph = &environment.topology.graph;
     let stores = &subtopology(environment, id)?.stores;
-    Ok(stores.iter().filter_map(|name| graph.stores.get(name)).map(|entry| Arc::clone(&entry.supplier)).collect())
+    Ok(stores.iter().filter_map(|name| graph.stores.get(name)).cloned().collect())
 }
 
 fn subtopology(environment: &UpdaterEnvironment, id: TaskId) -> Result<&Subtopology, Error> {
