@@ -68,7 +68,10 @@ impl Client {
                 sys::rd_kafka_conf_set_events(configuration.0.as_ptr(), sys::RD_KAFKA_EVENT_REBALANCE | sys::RD_KAFKA_EVENT_ERROR);
             }
             if let Some(reports) = reports {
-                sys::rd_kafka_conf_set_dr_msg_cb(configuration.0.as_ptr(), reports.on_delivery);
+                // A consumer would warn of a setting that is not for it, even of none.
+                if reports.on_delivery.is_some() {
+                    sys::rd_kafka_conf_set_dr_msg_cb(configuration.0.as_ptr(), reports.on_delivery);
+                }
                 sys::rd_kafka_conf_set_error_cb(configuration.0.as_ptr(), reports.on_error);
                 sys::rd_kafka_conf_set_stats_cb(configuration.0.as_ptr(), Some(reports.on_statistics));
                 sys::rd_kafka_conf_set_opaque(configuration.0.as_ptr(), reports.opaque);
