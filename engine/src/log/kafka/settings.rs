@@ -50,8 +50,8 @@ const PRODUCER: &[(&str, &str)] = &[
     ("queue.buffering.max.kbytes", "65536"),
     // Offsets of a transaction wait in librdkafka, without a time-out, for a group coordinator that has left the cluster, until any
     // connection opens or closes (librdkafka issues 5456 and 5511). While a producer waits, its connections are idle: to close them
-    // makes it look for the new coordinator.
-    ("connections.max.idle.ms", "5000"),
+    // makes it look for the new coordinator, in time for the default of transaction.timeout.ms.
+    ("connections.max.idle.ms", "9000"),
 ];
 
 /// librdkafka's default of `session.timeout.ms`.
